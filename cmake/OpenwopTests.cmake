@@ -1,0 +1,102 @@
+# Each test/<dir> that holds *.cpp is one program, openwop_test_<dir>, and one ctest test of that name: starting a
+# process per test case would cost more than the cases do.
+
+find_package(Catch2 REQUIRED)
+
+set(openwop_test_env
+  "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1"
+  "UBSAN_OPTIONS=print_stacktrace=1"
+  "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp")
+
+# Seconds; a hang must fail, a slow machine must not. Sanitizers slow everything down.
+set(openwop_timeout_default 300)
+set(openwop_timeout_crash 900)
+set(openwop_timeout_simulation 900)
+set(openwop_timeout_factor 1)
+if(OPENWOP_SANITIZE)
+  set(openwop_timeout_factor 4)
+endif()
+
+# What every test sees. All test code takes it from here and adds nothing, because sharing one precompiled header
+# requires equal flags.
+add_library(openwop_test_base INTERFACE)
+target_include_directories(openwop_test_base INTERFACE "${PROJECT_SOURCE_DIR}/test")
+target_compile_definitions(openwop_test_base INTERFACE
+  "OPENWOP_TEST_BIN_DIR=\"${CMAKE_RUNTIME_OUTPUT_DIRECTORY}\""
+  "OPENWOP_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\"")
+target_link_libraries(openwop_test_base INTERFACE openwop_internal Catch2::Catch2)
+if(TARGET openwop_httplib)
+  target_link_libraries(openwop_test_base INTERFACE openwop_httplib)
+endif()
+
+if(OPENWOP_PCH)
+  # The owner of the precompiled header needs a source that uses it.
+  set(openwop_test_pch_source "${PROJECT_BINARY_DIR}/generated/test_pch.cpp")
+  file(CONFIGURE OUTPUT "${openwop_test_pch_source}" CONTENT "")
+  add_library(openwop_test_pch OBJECT "${openwop_test_pch_source}")
+  openwop_warnings(openwop_test_pch)
+  target_link_libraries(openwop_test_pch PRIVATE openwop_test_base)
+  target_precompile_headers(openwop_test_pch PRIVATE "${PROJECT_SOURCE_DIR}/cmake/pch_test.h")
+endif()
+
+function(openwop_test_code target)
+  openwop_warnings(${target})
+  target_link_libraries(${target} PUBLIC openwop_test_base)
+  if(OPENWOP_PCH)
+    target_precompile_headers(${target} REUSE_FROM openwop_test_pch)
+  endif()
+endfunction()
+
+# Helpers and Catch2's main, compiled once.
+file(GLOB_RECURSE openwop_test_support_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/test/support/*.cpp")
+add_library(openwop_test_support STATIC ${openwop_test_support_files})
+openwop_test_code(openwop_test_support)
+# It must define CATCH_CONFIG_MAIN before the first sight of Catch2.
+set_source_files_properties("${PROJECT_SOURCE_DIR}/test/support/catch_main.cpp" PROPERTIES
+  SKIP_PRECOMPILE_HEADERS ON)
+
+file(GLOB openwop_test_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/test/*/*.cpp")
+set(openwop_test_dirs "")
+foreach(file IN LISTS openwop_test_files)
+  get_filename_component(dir "${file}" DIRECTORY)
+  get_filename_component(name "${dir}" NAME)
+  list(APPEND openwop_test_dirs "${name}")
+endforeach()
+list(REMOVE_DUPLICATES openwop_test_dirs)
+list(REMOVE_ITEM openwop_test_dirs support install)
+
+foreach(name IN LISTS openwop_test_dirs)
+  set(target openwop_test_${name})
+  set(files ${openwop_test_files})
+  list(FILTER files INCLUDE REGEX "/test/${name}/")
+  add_executable(${target} ${files})
+  openwop_test_code(${target})
+  target_link_libraries(${target} PRIVATE openwop_test_support)
+  # These start the server as a process of its own.
+  if(name MATCHES "^(wire|crash)$" AND TARGET openwop-refserver)
+    add_dependencies(${target} openwop-refserver)
+  endif()
+
+  set(timeout ${openwop_timeout_default})
+  if(DEFINED openwop_timeout_${name})
+    set(timeout ${openwop_timeout_${name}})
+  endif()
+  math(EXPR timeout "${timeout} * ${openwop_timeout_factor}")
+  add_test(NAME ${name} COMMAND ${target})
+  set_tests_properties(${name} PROPERTIES
+    LABELS "${name}" TIMEOUT ${timeout} ENVIRONMENT "${openwop_test_env}")
+endforeach()
+
+find_program(OPENWOP_BASH bash REQUIRED)
+mark_as_advanced(OPENWOP_BASH)
+
+add_test(NAME layering COMMAND "${OPENWOP_BASH}" "${PROJECT_SOURCE_DIR}/cmake/check_layering.sh" "${PROJECT_SOURCE_DIR}")
+set_tests_properties(layering PROPERTIES LABELS layering TIMEOUT 60)
+
+# An instrumented archive would need an instrumented consumer; packaging is the same without.
+if(NOT OPENWOP_SANITIZE)
+  add_test(NAME install_consumer
+    COMMAND "${OPENWOP_BASH}" "${PROJECT_SOURCE_DIR}/test/install/run.sh"
+            "${CMAKE_COMMAND}" "${CMAKE_CXX_COMPILER}" "${CMAKE_GENERATOR}" "${PROJECT_BINARY_DIR}")
+  set_tests_properties(install_consumer PROPERTIES LABELS install TIMEOUT 300)
+endif()

@@ -1,0 +1,59 @@
+// The OpenWOP surface on cpp-httplib: every method and path goes to OpenWopSurface::handle. httplib parses requests and
+// formats responses; connections, deadlines and threads are in connection.h and connection_threads.h.
+//
+// Thread-safety: serve() on one thread, drain() from any other.
+#pragma once
+
+#include <httplib.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "connection.h"
+#include "drop_watcher.h"
+#include "openwop/protocol/openwop_surface.h"
+
+namespace refserver {
+
+class HttpServer final : private httplib::Server {
+ public:
+  HttpServer(openwop::OpenWopSurface& surface, std::size_t max_connections);
+
+  /// Listens; port 0 takes a free one. The port, or an error when the address is not to be had.
+  [[nodiscard]] openwop::Result<int> bind(const std::string& host, int port);
+
+  /// Serves until drain(), and until every connection has ended.
+  void serve();
+
+  /// Takes no more connections, ends streams and idle connections, lets requests in flight finish.
+  void drain();
+
+ private:
+  bool process_and_close_socket(socket_t socket) override;
+  void refuse_connection(int socket) const;
+  /// False when the server drains.
+  [[nodiscard]] bool set_idle(int socket, bool idle);
+  void abort_connections();
+
+  void answer(const httplib::Request& request, httplib::Response& response, std::string body);
+  void answer_with_body(const httplib::Request& request, httplib::Response& response,
+                        const httplib::ContentReader& read);
+  void send_stream(const httplib::Request& request, httplib::Response& response,
+                   std::unique_ptr<openwop::http::EventStream> stream);
+  void refuse(httplib::Response& response, const openwop::Error& error) const;
+  void explain_parse_error(const httplib::Request& request, httplib::Response& response) const;
+
+  openwop::OpenWopSurface& surface_;
+  ConnectionLimits limits_;
+  DropWatcher drops_;
+  std::atomic<int> listening_socket_ = -1;
+  std::mutex mutex_;
+  std::set<int> connections_;
+  std::set<int> idle_;
+  bool draining_ = false;
+};
+
+}  // namespace refserver

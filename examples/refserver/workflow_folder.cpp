@@ -1,0 +1,74 @@
+#include "workflow_folder.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <sstream>
+
+#include "log.h"
+#include "openwop/workflow_problems.h"
+
+namespace refserver {
+
+using openwop::Error;
+using openwop::ErrorCode;
+using openwop::Result;
+namespace fs = std::filesystem;
+
+namespace {
+
+Result<std::vector<fs::path>> definition_files(const std::string& folder) {
+  std::error_code failure;
+  std::vector<fs::path> files;
+  for (fs::directory_iterator at(folder, failure), end; !failure && at != end; at.increment(failure)) {
+    if (at->path().extension() == ".json" && at->is_regular_file(failure)) files.push_back(at->path());
+  }
+  if (failure) return Error{ErrorCode::validation_error, "workflow folder " + folder + ": " + failure.message()};
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::optional<std::string> read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) return std::nullopt;
+  return text.str();
+}
+
+void report(const fs::path& file, const Error& error) {
+  const auto problems = openwop::workflow_problems(error);
+  for (const auto& problem : problems) {
+    log(LogLevel::warning, "workflow refused",
+        text_fields({{"file", file.string()}, {"pointer", problem.pointer}, {"reason", problem.message}}));
+  }
+  if (problems.empty()) {
+    log(LogLevel::warning, "workflow refused",
+        text_fields({{"file", file.string()}, {"pointer", ""}, {"reason", error.message}}));
+  }
+}
+
+}  // namespace
+
+Result<LoadedWorkflows> load_workflows(openwop::Engine& engine, const std::vector<std::string>& folders) {
+  LoadedWorkflows loaded;
+  for (const std::string& folder : folders) {
+    auto files = definition_files(folder);
+    if (!files) return std::move(files).error();
+    for (const fs::path& file : *files) {
+      const auto source = read_file(file);
+      auto workflow = source ? engine.register_workflow(*source)
+                             : Result<std::shared_ptr<const openwop::Workflow>>(
+                                   Error{ErrorCode::validation_error, "the file cannot be read"});
+      if (workflow) {
+        loaded.ids.push_back((*workflow)->id);
+      } else {
+        report(file, workflow.error());
+        ++loaded.refused;
+      }
+    }
+  }
+  return loaded;
+}
+
+}  // namespace refserver

@@ -1,0 +1,289 @@
+// Engine: durable workflow runs on a Store.
+//
+//   auto engine = Engine::open({.store = store, .nodes = registry});
+//   (*engine)->register_workflow(source);
+//   auto run = (*engine)->create_run({.workflow_id = "order", .inputs = R"({"id":7})"});
+//
+// Two ways to run the same engine:
+//  - threads > 0: the engine has that many shard threads and its own pool for handlers.
+//  - threads = 0: no thread at all. The host calls tick(now) from its loop; blocking calls drive the engine themselves.
+//    With a ManualClock this is how embedding hosts test: no ports, no sleeps, no background work.
+//
+// Promises:
+//  - What a call acknowledges is durable (EngineOptions::durability) before the call returns or calls back. The same
+//    holds for whatever leaves the engine: events to subscribers, handlers with outside effects.
+//  - A run has gapless sequences from 0 and exactly one terminal event, its last.
+//  - A run that waits (delay, retry) holds no thread and no memory; only rows in the store.
+//  - After a crash, open() goes on with every unfinished run.
+//
+// Errors: Result<T> with the codes named at each call; any call may give store_io_error, store_corrupt, or
+// service_unavailable (closing, or a queue at its limit).
+//
+// Thread-safety: all members may be called from any thread; with threads = 0 from one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "openwop/clock.h"
+#include "openwop/executor.h"
+#include "openwop/ids.h"
+#include "openwop/ledger.h"
+#include "openwop/node.h"
+#include "openwop/run_state.h"
+#include "openwop/store.h"
+#include "openwop/workflow.h"
+
+namespace openwop {
+
+struct EngineOptions {
+  std::shared_ptr<Store> store;
+  NodeRegistry nodes = {};
+  /// Shard threads; 0 = driven by tick().
+  std::size_t threads = 2;
+  /// Threads of the built-in handler pool; unused when `executor` is set or threads = 0.
+  std::size_t executor_threads = 4;
+  std::shared_ptr<Executor> executor = {};
+  std::shared_ptr<Clock> clock = {};    // default: SystemClock
+  std::shared_ptr<IdSource> ids = {};   // default: RandomIdSource
+  Durability durability = Durability::sync;
+  std::uint32_t engine_version = 1;
+  std::vector<std::string> runtime_capabilities = {};
+  /// Told what no caller can be told (a failed commit of background work, an unreadable run). Called from any of the
+  /// engine's threads; must be quick. Default: nothing.
+  std::function<void(const Error&)> on_error = {};
+
+  // Limits. Reaching one gives the error named.
+  std::size_t max_workflow_bytes = std::size_t{1} << 20;       // payload_too_large at registration
+  std::size_t max_inputs_bytes = std::size_t{1} << 20;         // payload_too_large at create
+  std::size_t max_event_payload_bytes = std::size_t{1} << 20;  // the node fails with payload_too_large
+  std::size_t max_run_state_bytes = std::size_t{16} << 20;     // variables and channels; the node fails with payload_too_large
+  std::size_t max_json_depth = 64;                             // validation_error
+  /// Node executions of one run, unless configurable.recursionLimit is lower; cap.breached, then the run fails.
+  std::uint32_t max_node_executions = 100;
+  /// Commands that wait for a shard; create_run and cancel_run give service_unavailable beyond it.
+  std::size_t max_queued_commands = 65'536;
+  /// Runs whose handlers are in flight; create_run gives service_unavailable beyond it.
+  std::size_t max_active_runs = 100'000;
+  /// Events that one commit of one run may hold; longer stretches of pure nodes are split.
+  std::size_t max_events_per_commit = 512;
+  /// Open subscriptions; subscribe gives service_unavailable beyond it.
+  std::size_t max_subscriptions = 16'384;
+
+  // Retries of nodes (settings.maxRetries): initial × 2^attempt, at most max, less up to a quarter of jitter.
+  std::int64_t retry_initial_ms = 1'000;
+  std::int64_t retry_max_ms = 300'000;
+  /// How long a failed store is left alone before a command that nobody waits for is tried again.
+  std::int64_t store_retry_ms = 1'000;
+  /// How long close() waits for handlers before it leaves their runs to the next open().
+  std::int64_t drain_timeout_ms = 10'000;
+};
+
+/// An outcome to remember under a key in the same commit as the change it belongs to (idempotency layer 1).
+struct LedgerClaim {
+  /// From Ledger::row_key.
+  std::string row_key;
+  std::string request_digest;
+  std::int64_t expires_ms = 0;
+  /// Raw value of an expired entry that this claim replaces.
+  std::optional<std::string> replaces = {};
+  /// The bytes to remember; called once the change is decided, before it is committed.
+  std::function<std::string(const RunId&, RunStatus)> outcome;
+};
+
+struct CreateRun {
+  std::string workflow_id;
+  std::string inputs = "{}";  // serialized object
+  std::string tenant = "default";
+  std::string scope_id = {};
+  std::string callback_url = {};
+  std::string configurable = {};  // serialized object, or empty
+  std::vector<std::string> tags = {};
+  std::string metadata = {};  // serialized object, or empty
+  std::string transport = "rest";
+  /// Stamps the run's events as that engine version (tests of version tolerance); 0 = the engine's own.
+  std::optional<std::uint32_t> forced_engine_version = {};
+  std::optional<LedgerClaim> claim = {};
+};
+
+struct CreatedRun {
+  RunId run_id;
+  /// At acceptance: running, even if the run has ended since.
+  RunStatus status = RunStatus::running;
+  std::int64_t created_ms = 0;
+};
+
+struct CancelRun {
+  std::string tenant = "default";
+  RunId run_id;
+  std::string reason = {};
+  std::string cancelled_by = {};
+  std::optional<LedgerClaim> claim = {};
+};
+
+/// What was fixed when the run was created.
+struct RunHeader {
+  std::string tenant;
+  std::string workflow_id;
+  std::string workflow_digest;
+  std::string workflow_version;
+  std::string scope_id;
+  std::string callback_url;
+  std::string inputs = "{}";
+  std::string variables = "{}";  // defaults overlaid by inputs
+  std::string configurable;      // as sent; empty when absent
+  std::string metadata;
+  std::string transport;
+  std::vector<std::string> tags;
+  std::int64_t created_ms = 0;
+  std::uint32_t max_node_executions = 100;
+  std::uint32_t engine_version = 1;
+};
+
+/// A run as of its last durable commit.
+struct RunView {
+  RunId run_id;
+  RunHeader header;
+  RunState state;
+  std::shared_ptr<const Workflow> workflow;
+};
+
+struct RunFilter {
+  std::string tenant = "default";
+  std::optional<RunStatus> status = {};
+  std::string workflow_id = {};
+  std::string tag = {};
+  std::optional<std::int64_t> created_from_ms = {};    // inclusive
+  std::optional<std::int64_t> created_before_ms = {};  // exclusive
+};
+
+struct RunSummary {
+  RunId run_id;
+  std::string workflow_id;
+  RunStatus status = RunStatus::pending;
+  std::int64_t created_ms = 0;
+  std::int64_t changed_ms = 0;
+};
+
+struct RunPage {
+  std::vector<RunSummary> runs;  // newest first
+  /// Pass to the next call; empty at the end.
+  std::string cursor;
+};
+
+/// One thing that a run waits for.
+struct RunWait {
+  enum class Kind : std::uint8_t { handler, delay, retry, interrupt };
+  std::string node_id;
+  Kind kind = Kind::handler;
+  std::int64_t since_ms = 0;
+  /// When it ends by itself; 0 = only by somebody's action.
+  std::int64_t until_ms = 0;
+  /// Who may act: "engine" (nobody has to), "handler of <typeId>", or whom the interrupt names.
+  std::string actor;
+};
+
+struct RunExplanation {
+  RunStatus status = RunStatus::pending;
+  /// One sentence for people.
+  std::string summary;
+  std::vector<RunWait> waits;
+  /// When the run's own timeout ends it; 0 = never.
+  std::int64_t timeout_at_ms = 0;
+
+  [[nodiscard]] std::string to_json() const;
+};
+
+/// Events of one run from a sequence on, in order, without gap or duplicate, stored ones first, then live ones.
+/// Reads from the store at its own pace: a slow reader costs no memory and holds up nobody.
+/// Used by one thread at a time; notifications may come from any.
+class EventSubscription {
+ public:
+  virtual ~EventSubscription() = default;
+  /// Visits up to `max_events` events that are durable and not yet read; the count. Never blocks.
+  [[nodiscard]] virtual Result<std::size_t> read(std::size_t max_events, const std::function<bool(const EventView&)>& visit) = 0;
+  /// Waits until there may be more, at most `timeout_ms`; false on timeout. Not with threads = 0.
+  virtual bool wait(std::int64_t timeout_ms) = 0;
+  /// Called after each commit that adds events to the run; must be quick. Replaces an earlier callback.
+  virtual void on_ready(std::function<void()> callback) = 0;
+  /// Sequence of the next event to read.
+  [[nodiscard]] virtual std::uint64_t next_sequence() const = 0;
+  /// The terminal event has been read; there will be no more.
+  [[nodiscard]] virtual bool complete() const = 0;
+};
+
+class Engine {
+ public:
+  /// Opens the engine on its store and goes on with unfinished runs. Errors: store errors; validation_error for options
+  /// that make no sense.
+  [[nodiscard]] static Result<std::unique_ptr<Engine>> open(EngineOptions options);
+
+  virtual ~Engine() = default;
+
+  /// Refuses new work, lets what runs come to a durable point (at most drain_timeout_ms), stops the threads. Idempotent;
+  /// the destructor calls it.
+  virtual void close() = 0;
+
+  // ---- workflows ----
+
+  /// Validates and stores a definition; runs created from now on use it, runs in flight keep theirs. Registering the
+  /// same bytes again changes nothing. Errors: validation_error with details {"problems":[{"pointer","message"}]},
+  /// payload_too_large.
+  [[nodiscard]] virtual Result<std::shared_ptr<const Workflow>> register_workflow(std::string_view source) = 0;
+  /// Errors: workflow_not_found.
+  [[nodiscard]] virtual Result<std::shared_ptr<const Workflow>> workflow(std::string_view workflow_id) const = 0;
+  [[nodiscard]] virtual std::vector<std::string> workflow_ids() const = 0;
+
+  // ---- runs ----
+
+  /// Errors: workflow_not_found; validation_error (inputs, options); payload_too_large; precondition_failed when the
+  /// claim's key is already used; service_unavailable.
+  [[nodiscard]] virtual Result<CreatedRun> create_run(CreateRun request) = 0;
+  /// The same without waiting; `done` is called once, from any thread.
+  virtual void create_run(CreateRun request, std::function<void(Result<CreatedRun>)> done) = 0;
+
+  /// Cancels a run in any live state; for an ended run gives its status and changes nothing.
+  /// Errors: run_not_found; precondition_failed as above.
+  [[nodiscard]] virtual Result<RunStatus> cancel_run(CancelRun request) = 0;
+  virtual void cancel_run(CancelRun request, std::function<void(Result<RunStatus>)> done) = 0;
+
+  /// Errors: run_not_found, also for a run of another tenant.
+  [[nodiscard]] virtual Result<RunView> run(std::string_view tenant, const RunId& run_id) const = 0;
+  /// The state as it was when event `sequence` had just been applied. Errors: run_not_found.
+  [[nodiscard]] virtual Result<RunView> run_at(std::string_view tenant, const RunId& run_id, std::uint64_t sequence) const = 0;
+  [[nodiscard]] virtual Result<RunPage> list_runs(const RunFilter& filter, std::string_view cursor, std::size_t limit) const = 0;
+  [[nodiscard]] virtual Result<RunExplanation> explain(std::string_view tenant, const RunId& run_id) const = 0;
+
+  // ---- events ----
+
+  /// Visits durable events from a sequence (inclusive). Errors: run_not_found.
+  [[nodiscard]] virtual Status read_events(std::string_view tenant, const RunId& run_id, std::uint64_t from_sequence,
+                                           const std::function<bool(const EventView&)>& visit) const = 0;
+  /// Errors: run_not_found; service_unavailable beyond max_subscriptions.
+  [[nodiscard]] virtual Result<std::unique_ptr<EventSubscription>> subscribe(std::string_view tenant, const RunId& run_id,
+                                                                             std::uint64_t from_sequence) = 0;
+
+  // ---- the host's own rows, written by NodeCompleted::host_writes ----
+
+  [[nodiscard]] virtual Result<std::optional<std::string>> host_get(std::string_view key) const = 0;
+
+  // ---- idempotency ----
+
+  [[nodiscard]] virtual Result<std::optional<Ledger::Found>> find_ledger_entry(std::string_view row_key) const = 0;
+
+  // ---- driving (threads = 0) ----
+
+  /// Does everything that is due at `now_ms`: commands, timers, handlers, commits. Gives the next time it has something
+  /// to do, or nothing if it waits only for calls.
+  virtual std::optional<std::int64_t> tick(std::int64_t now_ms) = 0;
+
+  [[nodiscard]] virtual const EngineOptions& options() const = 0;
+  [[nodiscard]] virtual std::int64_t now_ms() const = 0;
+};
+
+}  // namespace openwop

@@ -1,0 +1,116 @@
+// OpenWopSurface: the REST surface of OpenWOP 1.0, without a transport.
+//
+//   OpenWopSurface surface(*engine, {.keys = {ApiKey::of("secret", "acme")}});
+//   http::Reply reply = surface.handle({.method = "POST", .target = "/v1/runs", .headers = …, .body = …});
+//
+// Routes: discovery, workflows, runs (create, snapshot, list, explain, cancel), events as SSE, JSON and long poll.
+// Of them `GET /v1/runs` and `GET /v1/runs/{runId}/explain` are this host's own; OpenWOP 1.0 names no such routes.
+//
+// It holds no state of runs: every call goes to the engine, so several surfaces may share one. What it does hold are its
+// keys (as SHA-256) and the open waits, for close().
+//
+// Thread-safety: handle() from any thread, at the same time. The engine outlives the surface, the surface its streams.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "openwop/engine.h"
+#include "openwop/hash.h"
+#include "openwop/ids.h"
+#include "openwop/protocol/http.h"
+#include "openwop/result.h"
+
+namespace openwop {
+
+/// A bearer key. The text of the key is never kept, only its hash.
+struct ApiKey {
+  Sha256 key_sha256 = {};
+  /// Names the key in logs and in `cancelledBy`: the first eight hex digits of the hash unless set.
+  std::string id = {};
+  std::string tenant = "default";
+  /// What the key may do (protocol 01 §4.2); no scope implies another.
+  std::vector<std::string> scopes = {};
+  /// A test key may use X-Force-Engine-Version and mock providers.
+  bool test = false;
+
+  /// Every scope that a route of this surface asks for, and those of the routes to come.
+  [[nodiscard]] static std::vector<std::string> all_scopes();
+  [[nodiscard]] static ApiKey of(std::string_view key, std::string tenant = "default",
+                                 std::vector<std::string> scopes = all_scopes());
+};
+
+enum class LogLevel : std::uint8_t { debug, info, warning, error };
+
+struct SurfaceOptions {
+  std::vector<ApiKey> keys = {};
+  /// Source of correlation ids; default: RandomIdSource.
+  std::shared_ptr<IdSource> ids = {};
+  /// Called from any thread; `fields` is a serialized JSON object. Requests are logged at debug, failures at error.
+  /// Neither keys nor bodies are ever in it.
+  std::function<void(LogLevel level, std::string_view message, std::string_view fields)> log = {};
+  /// False: log() is not called for each request.
+  bool log_requests = false;
+
+  /// Shown in discovery.
+  std::string implementation_name = "openwop-cpp";
+  std::string implementation_version = "0.1.0";
+  std::string implementation_vendor = "openwop";
+  /// Prefix of the URLs in answers, such as "https://runs.example"; empty: they are relative.
+  std::string public_url = {};
+  /// Published as testing.testKeyPrefix when there are test keys; empty: not published.
+  std::string test_key_prefix = {};
+  /// Publish the registered workflows whose ids begin with `conformance-` as fixtures.
+  bool advertise_fixtures = false;
+
+  // Limits. Reaching one gives the error named.
+  std::size_t max_request_body_bytes = std::size_t{1} << 20;     // 413 payload_too_large
+  std::size_t max_json_depth = 64;                               // 400 validation_error
+  std::size_t max_target_bytes = 8'192;                          // 414 uri_too_long
+  std::size_t max_header_bytes = 16'384;                         // 431 headers_too_large; names and values together
+  std::size_t max_long_polls = 256;                              // 503 service_unavailable; polls that wait
+  std::size_t max_streams = 4'096;                               // 503 service_unavailable; open SSE streams
+  std::size_t max_poll_events = 1'000;                           // a poll's page; the rest comes with the next one
+  std::size_t max_poll_bytes = std::size_t{4} << 20;             // the same in bytes, exceeded by one event at most
+  std::size_t max_events_response_bytes = std::size_t{64} << 20; // 413; the whole log as JSON: page with the poll
+  std::size_t max_stream_frame_bytes = std::size_t{64} << 10;    // frames that one next() gathers
+
+  /// Silence after which a stream sends a comment (protocol 02 §5.2: at least every 30 s).
+  std::int64_t keepalive_ms = 15'000;
+  /// How long an Idempotency-Key is remembered; OpenWOP asks for 24 h at least.
+  std::int64_t idempotency_retention_ms = 86'400'000;
+  /// How long outcomes of side-effect steps are kept, as published in discovery.
+  std::int64_t step_retention_ms = 1'209'600'000;
+  /// Retry-After of 503 answers.
+  std::int64_t retry_after_s = 1;
+};
+
+class OpenWopSurface {
+ public:
+  OpenWopSurface(Engine& engine, SurfaceOptions options);
+  ~OpenWopSurface();
+  OpenWopSurface(const OpenWopSurface&) = delete;
+  OpenWopSurface& operator=(const OpenWopSurface&) = delete;
+
+  /// Answers one request. Blocks while the engine commits, and for a long poll until there is something to say; never
+  /// for a stream. Bad input of any kind gets an answer, not an exception.
+  [[nodiscard]] http::Reply handle(const http::Request& request);
+
+  /// The answer that refuses a request with `error`: for a host whose transport finds the fault first.
+  [[nodiscard]] http::Response refuse(const Error& error) const;
+
+  /// Ends every stream and every waiting poll, now and later; other requests are still answered. Idempotent.
+  void close();
+
+  [[nodiscard]] const SurfaceOptions& options() const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace openwop

@@ -1,0 +1,42 @@
+// The embedded default: a Store in a local folder, on RocksDB.
+//
+// One process at a time owns the folder; a second opener gets store_locked. A file FORMAT in the folder names the
+// layout version; a folder written by a newer layout is refused with store_version_unsupported. Corruption is reported
+// with the file or key and never skipped.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "openwop/store.h"
+
+namespace openwop {
+
+struct RocksDbOptions {
+  /// Folder of the database; made (with parents) when `create_if_missing`.
+  std::string path = {};
+  bool create_if_missing = true;
+  /// Bytes of one in-memory write buffer before it is flushed to a table file.
+  std::size_t write_buffer_bytes = std::size_t{64} << 20;
+  /// Write buffers kept before writers are slowed.
+  int max_write_buffers = 4;
+  /// Cache of uncompressed table blocks.
+  std::size_t block_cache_bytes = std::size_t{128} << 20;
+  /// Bits of Bloom filter for each key; 0 turns filters off.
+  int bloom_bits_per_key = 10;
+  /// Compress table files with LZ4 (ZSTD at the bottom level) where the RocksDB build has them.
+  bool compress = true;
+  /// Threads for flush and compaction.
+  int background_threads = 2;
+  /// Bytes of write-ahead log after which memtables are flushed so that old logs can go; 0 = RocksDB's own choice.
+  std::size_t max_wal_bytes = std::size_t{512} << 20;
+  /// Entries of the cache that answers precondition checks on recently written keys without a read.
+  std::size_t guard_cache_entries = 65'536;
+};
+
+/// Opens or creates the folder. Errors: store_locked, store_version_unsupported, store_corrupt, store_io_error.
+[[nodiscard]] Result<std::unique_ptr<Store>> open_rocksdb_store(const RocksDbOptions& options);
+
+}  // namespace openwop

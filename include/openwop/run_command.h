@@ -1,0 +1,143 @@
+// Commands: everything that can be asked of a run, as plain values. decide() in run_decide.h turns a command into
+// events, or refuses it. Raw JSON members are serialized text that has been checked.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "openwop/event.h"
+#include "openwop/json.h"
+
+namespace openwop {
+
+/// Why a node or run failed: the ErrorObject of protocol 02 §2. `code` is free text of the failing node's vocabulary.
+struct Failure {
+  std::string code;
+  std::string message;
+  std::string details = {};  // serialized object, or empty
+  bool retryable = false;
+
+  [[nodiscard]] std::string to_json() const {
+    std::string out;
+    {
+      json::ObjectWriter object(out);
+      object.string("code", code.empty() ? "node_failed" : code);
+      object.string("message", message.empty() ? "the node failed" : message);
+      if (!details.empty()) object.raw("details", details);
+      object.boolean("retryable", retryable);
+    }
+    return out;
+  }
+};
+
+/// What leaves a node that ended: edges taken, loop bodies begun again.
+struct EdgeChoice {
+  std::vector<std::uint32_t> live = {};
+  std::vector<std::uint32_t> loops = {};
+  /// Ids of the nodes that run again, each loop's target first.
+  std::vector<std::string> reset = {};
+  /// Loopback edges inside those bodies, whose counts begin anew.
+  std::vector<std::uint32_t> recount = {};
+};
+
+namespace command {
+
+struct StartRun {
+  std::string workflow_id;
+  std::string transport = "rest";  // rest | mcp | a2a | ui
+  std::string engine_version = "1";
+  std::string tags = {};      // serialized array, or empty
+  std::string metadata = {};  // serialized object, or empty
+};
+struct StartNode {
+  std::string node_id;
+  std::string type_id;
+  /// Not 0: the node only waits until then.
+  std::int64_t due_ms = 0;
+  /// Serialized object of a handler's inputs, recorded so that a re-run after a crash gets the same; or empty.
+  std::string inputs = {};
+};
+struct CompleteNode {
+  std::string node_id;
+  std::string outputs = {};         // serialized object, or empty
+  std::string masked_outputs = {};  // what readers see when some outputs are sensitive; empty: the same
+  EdgeChoice edges = {};
+};
+struct FailNode {
+  std::string node_id;
+  Failure failure;
+  EdgeChoice edges = {};
+};
+struct RetryNode {
+  std::string node_id;
+  std::int64_t delay_ms = 0;
+  Failure last_error;
+};
+struct SkipNode {
+  std::string node_id;
+  std::string reason;
+};
+struct SuspendNode {
+  std::string node_id;
+  std::string interrupt_id;
+  std::string kind;  // InterruptPayload kind
+  std::string key;
+};
+struct ResumeNode {
+  std::string node_id;
+  std::string interrupt_id;
+  std::string resume_value = "null";
+};
+struct WriteVariable {
+  std::string node_id;
+  std::string name;
+  std::string value;  // serialized JSON
+  bool sensitive = false;
+};
+struct WriteChannel {
+  std::string node_id;
+  std::string channel;
+  std::string value;    // serialized JSON
+  std::string reducer;  // name
+  std::int64_t ttl_ms = 0;
+  std::int64_t max_size = 0;
+  std::int64_t schema_version = 0;  // 0: left out
+  /// The workflow declares no such channel: the value is kept in the variable of that name.
+  bool into_variable = false;
+  bool sensitive = false;
+};
+/// An event that changes no state: log lines, artifacts, output chunks, cap reports, vendor events.
+struct AppendNote {
+  Event event;
+};
+struct PauseRun {
+  std::string reason = {};
+  std::string drain_policy = "drain-current-node";
+};
+struct ResumeRun {
+  std::string reason = {};
+};
+struct CompleteRun {
+  std::string outputs = {};
+};
+struct FailRun {
+  Failure failure;
+  std::string failed_node_id = {};
+};
+struct CancelRun {
+  std::string reason = {};
+  std::string cancelled_by = {};
+};
+struct TakeOver {};
+
+}  // namespace command
+
+using RunCommand =
+    std::variant<command::StartRun, command::StartNode, command::CompleteNode, command::FailNode, command::RetryNode,
+                 command::SkipNode, command::SuspendNode, command::ResumeNode, command::WriteVariable,
+                 command::WriteChannel, command::AppendNote, command::PauseRun, command::ResumeRun,
+                 command::CompleteRun, command::FailRun, command::CancelRun, command::TakeOver>;
+
+}  // namespace openwop

@@ -1,0 +1,354 @@
+// decide(state, command) -> events. Pure: the time comes with the call. A command that the status machine or the node's
+// state forbids is refused with `conflict` and details {"runStatus":…}, and yields no event.
+//
+// Guarantees, by construction: nothing after a terminal event; run.started once and first; a run that ends leaves no
+// node in flight (each gets node.cancelled before the terminal event, protocol 02 §3.3).
+#pragma once
+
+#include <vector>
+
+#include "openwop/run_command.h"
+#include "openwop/run_state.h"
+
+namespace openwop {
+
+inline constexpr std::string_view kMaskedJson = "\"[REDACTED]\"";
+
+namespace detail {
+
+inline Error refuse(const RunState& state, std::string message) {
+  std::string details;
+  json::ObjectWriter(details).string("runStatus", status_name(state.status));
+  return Error{ErrorCode::conflict, std::move(message), std::move(details)};
+}
+
+inline Status require_transition(const RunState& state, RunTrigger trigger, std::string_view what) {
+  if (next_status(state.status, trigger)) return {};
+  return refuse(state, std::string(what) + " is not possible while the run is " + std::string(status_name(state.status)));
+}
+
+inline std::string index_array(const std::vector<std::uint32_t>& indexes) {
+  std::string out = "[";
+  for (std::size_t i = 0; i < indexes.size(); ++i) {
+    if (i > 0) out += ',';
+    out += std::to_string(indexes[i]);
+  }
+  return out + "]";
+}
+
+inline std::string hidden_edges(const EdgeChoice& edges, std::string_view real_outputs) {
+  if (edges.live.empty() && edges.loops.empty() && real_outputs.empty()) return {};
+  std::string out;
+  {
+    json::ObjectWriter object(out);  // closes the object when it goes: before `out` is returned
+    if (!edges.live.empty()) object.raw("edges", index_array(edges.live));
+    if (!edges.loops.empty()) object.raw("loops", index_array(edges.loops));
+    if (!edges.reset.empty()) {
+      std::string ids = "[";
+      for (std::size_t i = 0; i < edges.reset.size(); ++i) {
+        if (i > 0) ids += ',';
+        json::append_quoted(ids, edges.reset[i]);
+      }
+      object.raw("reset", ids + "]");
+    }
+    if (!edges.recount.empty()) object.raw("recount", index_array(edges.recount));
+    if (!real_outputs.empty()) object.raw("outputs", real_outputs);
+  }
+  return out;
+}
+
+/// One decision: checks the command against the state and appends the events.
+class Decision {
+ public:
+  Decision(const RunState& state, std::int64_t now_ms, std::vector<Event>& out)
+      : state_(state), now_ms_(now_ms), out_(out) {}
+
+  Status operator()(const command::StartRun& c) {
+    if (auto allowed = require_transition(state_, RunTrigger::start, "start"); !allowed) return allowed;
+    Event& event = emit(EventType::run_started);
+    json::ObjectWriter payload = begin(event);
+    payload.string("workflowId", c.workflow_id);
+    if (!c.transport.empty()) payload.string("transport", c.transport);
+    payload.string("engineVersion", c.engine_version);
+    if (!c.tags.empty()) payload.raw("tags", c.tags);
+    if (!c.metadata.empty()) payload.raw("metadata", c.metadata);
+    return {};
+  }
+
+  Status operator()(const command::StartNode& c) {
+    if (auto allowed = progress("start of a node"); !allowed) return allowed;
+    const NodeState* node = state_.find_node(c.node_id);
+    if (node != nullptr && node->status != NodeStatus::idle && node->status != NodeStatus::retrying) {
+      return node_conflict(c.node_id, "start");
+    }
+    Event& event = emit(EventType::node_started, c.node_id);
+    {
+      json::ObjectWriter payload = begin(event);
+      payload.string("nodeId", c.node_id);
+      payload.string("typeId", c.type_id);
+      payload.integer("attempt", node == nullptr ? 0 : node->attempt);
+    }
+    if (c.due_ms > 0 || !c.inputs.empty()) {
+      json::ObjectWriter hidden(event.hidden);
+      if (c.due_ms > 0) hidden.integer("dueMs", c.due_ms);
+      if (!c.inputs.empty()) hidden.raw("inputs", c.inputs);
+    }
+    return {};
+  }
+
+  Status operator()(const command::CompleteNode& c) {
+    if (auto allowed = node_in_flight(c.node_id, "complete"); !allowed) return allowed;
+    Event& event = emit(EventType::node_completed, c.node_id);
+    const bool masked = !c.masked_outputs.empty();
+    {
+      json::ObjectWriter payload = begin(event);
+      payload.string("nodeId", c.node_id);
+      if (!c.outputs.empty()) payload.raw("outputs", masked ? c.masked_outputs : c.outputs);
+      payload.integer("durationMs", duration_since(state_.find_node(c.node_id)->started_ms));
+    }
+    event.hidden = hidden_edges(c.edges, masked ? std::string_view(c.outputs) : std::string_view{});
+    return {};
+  }
+
+  Status operator()(const command::FailNode& c) {
+    if (auto allowed = progress("failure of a node"); !allowed) return allowed;
+    // A node that is refused before it starts (missing capability, unresolvable input) fails from idle.
+    const NodeState* node = state_.find_node(c.node_id);
+    if (node != nullptr && has_ended(node->status)) return node_conflict(c.node_id, "fail");
+    Event& event = emit(EventType::node_failed, c.node_id);
+    {
+      json::ObjectWriter payload = begin(event);
+      payload.string("nodeId", c.node_id);
+      payload.raw("error", c.failure.to_json());
+      payload.integer("attempts", node == nullptr ? 1 : node->attempt + 1);
+    }
+    event.hidden = hidden_edges(c.edges, {});
+    return {};
+  }
+
+  Status operator()(const command::RetryNode& c) {
+    if (auto allowed = node_in_flight(c.node_id, "retry"); !allowed) return allowed;
+    Event& event = emit(EventType::node_retried, c.node_id);
+    json::ObjectWriter payload = begin(event);
+    payload.string("nodeId", c.node_id);
+    payload.integer("attempt", state_.find_node(c.node_id)->attempt + 1);
+    payload.integer("delayMs", c.delay_ms);
+    payload.raw("lastError", c.last_error.to_json());
+    return {};
+  }
+
+  Status operator()(const command::SkipNode& c) {
+    if (auto allowed = progress("skipping a node"); !allowed) return allowed;
+    const NodeState* node = state_.find_node(c.node_id);
+    if (node != nullptr && node->status != NodeStatus::idle) return node_conflict(c.node_id, "skip");
+    Event& event = emit(EventType::node_skipped, c.node_id);
+    json::ObjectWriter payload = begin(event);
+    payload.string("nodeId", c.node_id);
+    if (!c.reason.empty()) payload.string("reason", c.reason);
+    return {};
+  }
+
+  Status operator()(const command::SuspendNode& c) {
+    const RunTrigger trigger = suspend_trigger(c.kind);
+    if (auto allowed = require_transition(state_, trigger, "suspension"); !allowed) return allowed;
+    if (auto allowed = node_in_flight(c.node_id, "suspend"); !allowed) return allowed;
+    Event& event = emit(EventType::node_suspended, c.node_id);
+    // In 1.0 the enum of `kind` has four values; other kinds stay out of the payload (protocol 02 §2.2).
+    const bool nameable = c.kind == "approval" || c.kind == "clarification" || c.kind == "external-event" || c.kind == "custom";
+    {
+      json::ObjectWriter payload = begin(event);
+      payload.string("nodeId", c.node_id);
+      payload.string("interruptId", c.interrupt_id);
+      if (nameable) payload.string("kind", c.kind);
+      if (!c.key.empty()) payload.string("key", c.key);
+      if (c.kind == "low-confidence") payload.string("reason", "low-confidence");
+      if (c.kind.starts_with("conversation")) payload.string("reason", "conversation-input");
+    }
+    if (!nameable) json::ObjectWriter(event.hidden).string("kind", c.kind);
+    return {};
+  }
+
+  Status operator()(const command::ResumeNode& c) {
+    if (auto allowed = require_transition(state_, RunTrigger::resolve, "resolution"); !allowed) return allowed;
+    const NodeState* node = state_.find_node(c.node_id);
+    if (node == nullptr || node->status != NodeStatus::suspended) return node_conflict(c.node_id, "resume");
+    Event& event = emit(EventType::node_resumed, c.node_id);
+    json::ObjectWriter payload = begin(event);
+    payload.string("nodeId", c.node_id);
+    payload.string("interruptId", c.interrupt_id);
+    payload.raw("resumeValue", c.resume_value);
+    return {};
+  }
+
+  Status operator()(const command::WriteVariable& c) {
+    if (auto allowed = progress("a write"); !allowed) return allowed;
+    const auto previous = state_.variables.find(c.name);
+    Event& event = emit(EventType::variable_changed, c.node_id);
+    {
+      json::ObjectWriter payload = begin(event);
+      payload.string("name", c.name);
+      if (previous != state_.variables.end()) payload.raw("previous", c.sensitive ? kMaskedJson : previous->second);
+      payload.raw("next", c.sensitive ? kMaskedJson : std::string_view(c.value));
+      if (!c.node_id.empty()) payload.string("nodeId", c.node_id);
+    }
+    if (c.sensitive) json::ObjectWriter(event.hidden).raw("next", c.value);
+    return {};
+  }
+
+  Status operator()(const command::WriteChannel& c) {
+    if (auto allowed = progress("a write"); !allowed) return allowed;
+    Event& event = emit(EventType::channel_written, c.node_id);
+    {
+      json::ObjectWriter payload = begin(event);
+      payload.string("channel", c.channel);
+      payload.raw("value", c.sensitive ? kMaskedJson : std::string_view(c.value));
+      payload.string("reducer", c.reducer);
+      payload.string("writtenAt", format_rfc3339(now_ms_));
+      if (!c.node_id.empty()) payload.string("nodeId", c.node_id);
+      if (c.schema_version > 0) payload.integer("schemaVersion", c.schema_version);
+    }
+    if (c.ttl_ms > 0 || c.max_size > 0 || c.into_variable || c.sensitive) {
+      json::ObjectWriter hidden(event.hidden);
+      if (c.ttl_ms > 0) hidden.integer("ttlMs", c.ttl_ms);
+      if (c.max_size > 0) hidden.integer("maxSize", c.max_size);
+      if (c.into_variable) hidden.boolean("variable", true);
+      if (c.into_variable && c.ttl_ms > 0) hidden.boolean("stamped", true);
+      if (c.sensitive) hidden.raw("value", c.value);
+    }
+    return {};
+  }
+
+  Status operator()(const command::AppendNote& c) {
+    if (auto allowed = progress("an event"); !allowed) return allowed;
+    if (changes_state(c.event.type)) {
+      return refuse(state_, "event '" + std::string(event_name(c.event.type)) + "' is not a note");
+    }
+    out_.push_back(c.event);
+    out_.back().time_ms = now_ms_;
+    return {};
+  }
+
+  Status operator()(const command::PauseRun& c) {
+    if (auto allowed = require_transition(state_, RunTrigger::pause, "pause"); !allowed) return allowed;
+    Event& event = emit(EventType::run_paused);
+    json::ObjectWriter payload = begin(event);
+    if (!c.reason.empty()) payload.string("reason", c.reason);
+    payload.string("drainPolicy", c.drain_policy);
+    return {};
+  }
+
+  Status operator()(const command::ResumeRun& c) {
+    if (auto allowed = require_transition(state_, RunTrigger::resume, "resume"); !allowed) return allowed;
+    Event& event = emit(EventType::run_resumed);
+    json::ObjectWriter payload = begin(event);
+    if (!c.reason.empty()) payload.string("reason", c.reason);
+    return {};
+  }
+
+  Status operator()(const command::CompleteRun& c) {
+    if (auto allowed = require_transition(state_, RunTrigger::complete, "completion"); !allowed) return allowed;
+    for (const auto& [id, node] : state_.nodes) {
+      if (is_in_flight(node.status)) return node_conflict(id, "complete the run around");
+    }
+    Event& event = emit(EventType::run_completed);
+    json::ObjectWriter payload = begin(event);
+    if (!c.outputs.empty()) payload.raw("outputs", c.outputs);
+    payload.integer("durationMs", duration_since(state_.started_ms));
+    return {};
+  }
+
+  Status operator()(const command::FailRun& c) {
+    if (auto allowed = require_transition(state_, RunTrigger::fail, "failure"); !allowed) return allowed;
+    cancel_nodes_in_flight("run-failed");
+    Event& event = emit(EventType::run_failed);
+    json::ObjectWriter payload = begin(event);
+    payload.raw("error", c.failure.to_json());
+    if (!c.failed_node_id.empty()) payload.string("failedNodeId", c.failed_node_id);
+    if (state_.started_ms > 0) payload.integer("durationMs", duration_since(state_.started_ms));
+    return {};
+  }
+
+  Status operator()(const command::CancelRun& c) {
+    if (auto allowed = require_transition(state_, RunTrigger::cancel, "cancel"); !allowed) return allowed;
+    cancel_nodes_in_flight("run-cancelled");
+    Event& event = emit(EventType::run_cancelled);
+    json::ObjectWriter payload = begin(event);
+    if (!c.reason.empty()) payload.string("reason", c.reason);
+    if (!c.cancelled_by.empty()) payload.string("cancelledBy", c.cancelled_by);
+    if (state_.started_ms > 0) payload.integer("durationMs", duration_since(state_.started_ms));
+    return {};
+  }
+
+  Status operator()(const command::TakeOver&) {
+    if (auto allowed = require_transition(state_, RunTrigger::take_over, "takeover"); !allowed) return allowed;
+    // Nothing of a pending run was lost, and its first event is run.started.
+    if (state_.status == RunStatus::pending) return {};
+    Event& event = emit(EventType::run_resumed);
+    begin(event).string("reason", "recovered");
+    return {};
+  }
+
+ private:
+  Event& emit(EventType type, std::string_view node_id = {}) {
+    Event& event = out_.emplace_back();
+    event.type = type;
+    event.time_ms = now_ms_;
+    event.node_id = node_id;
+    return event;
+  }
+  static json::ObjectWriter begin(Event& event) {
+    event.payload.clear();
+    return json::ObjectWriter(event.payload);
+  }
+  [[nodiscard]] std::int64_t duration_since(std::int64_t since_ms) const {
+    return now_ms_ > since_ms ? now_ms_ - since_ms : 0;
+  }
+  [[nodiscard]] Status progress(std::string_view what) const {
+    return require_transition(state_, RunTrigger::progress, what);
+  }
+  [[nodiscard]] Error node_conflict(const std::string& node_id, std::string_view what) const {
+    return refuse(state_, "node '" + node_id + "' is not in a state to " + std::string(what));
+  }
+  [[nodiscard]] Status node_in_flight(const std::string& node_id, std::string_view what) const {
+    if (auto allowed = progress(what); !allowed) return allowed;
+    const NodeState* node = state_.find_node(node_id);
+    if (node == nullptr || !is_in_flight(node->status)) return node_conflict(node_id, what);
+    return {};
+  }
+  static RunTrigger suspend_trigger(std::string_view kind) {
+    switch (waiting_status_for(kind)) {
+      case RunStatus::waiting_external: return RunTrigger::suspend_external;
+      case RunStatus::waiting_input: return RunTrigger::suspend_input;
+      case RunStatus::waiting_approval:
+      case RunStatus::pending:
+      case RunStatus::running:
+      case RunStatus::paused:
+      case RunStatus::completed:
+      case RunStatus::failed:
+      case RunStatus::cancelled: break;
+    }
+    return RunTrigger::suspend_approval;
+  }
+  void cancel_nodes_in_flight(std::string_view reason) {
+    for (const auto& [id, node] : state_.nodes) {
+      if (!is_in_flight(node.status)) continue;
+      Event& event = emit(EventType::node_cancelled, id);
+      json::ObjectWriter payload = begin(event);
+      payload.string("nodeId", id);
+      payload.string("reason", reason);
+    }
+  }
+
+  const RunState& state_;
+  std::int64_t now_ms_;
+  std::vector<Event>& out_;
+};
+
+}  // namespace detail
+
+/// Appends the events that `command` leads to. Errors: conflict; then `out` is unchanged.
+inline Status decide(const RunState& state, const RunCommand& command, std::int64_t now_ms, std::vector<Event>& out) {
+  return std::visit(detail::Decision(state, now_ms, out), command);
+}
+
+}  // namespace openwop

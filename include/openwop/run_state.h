@@ -1,0 +1,386 @@
+// The state of a run, as a pure fold of its log: fold(state, event). No clock, no randomness, no I/O. Live execution,
+// recovery, snapshots, replay and the simulator use this one function; commands become events in run_decide.h.
+//
+// Unknown event types and newer payloads are passed over, never refused (protocol 02 §4.2).
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "openwop/event.h"
+#include "openwop/reducers.h"
+#include "openwop/run_status.h"
+
+namespace openwop {
+
+enum class NodeStatus : std::uint8_t {
+  idle,
+  running,    // its handler works
+  sleeping,   // waits for due_ms, without a handler
+  retrying,   // waits for due_ms, then runs again
+  suspended,  // waits for somebody's answer
+  completed,
+  failed,
+  skipped,
+  cancelled,
+};
+inline constexpr std::array<std::string_view, 9> kNodeStatusNames = {
+    "idle", "running", "sleeping", "retrying", "suspended", "completed", "failed", "skipped", "cancelled"};
+constexpr std::string_view node_status_name(NodeStatus status) {
+  return kNodeStatusNames[static_cast<std::size_t>(status)];
+}
+constexpr bool is_in_flight(NodeStatus status) {
+  return status >= NodeStatus::running && status <= NodeStatus::suspended;
+}
+constexpr bool has_ended(NodeStatus status) { return status >= NodeStatus::completed; }
+
+struct NodeState {
+  NodeStatus status = NodeStatus::idle;
+  std::uint32_t attempt = 0;    // zero-based, within this iteration
+  std::uint32_t iteration = 0;  // how often a loopback has reset the node
+  /// A loopback has asked for the node to run again.
+  bool triggered = false;
+  std::int64_t since_ms = 0;  // when the status was entered
+  std::int64_t started_ms = 0;
+  std::int64_t due_ms = 0;  // for sleeping and retrying
+  /// For suspended: the run's status because of it, and the sequence of the suspension.
+  RunStatus waits_as = RunStatus::waiting_approval;
+  std::uint64_t suspended_at = 0;
+  /// Sequence of the node.started event: names one execution, so that an answer to an older one is told apart.
+  std::uint64_t started_sequence = 0;
+  /// Indexes of the outgoing edges that were taken when the node ended.
+  std::vector<std::uint32_t> live_edges = {};
+  std::string inputs = {};   // serialized object while a handler works, or empty
+  std::string outputs = {};  // serialized object, or empty; kept across iterations until overwritten
+  std::string error = {};    // serialized error object, or empty
+};
+
+struct RunState {
+  RunStatus status = RunStatus::pending;
+  std::uint64_t next_sequence = 0;
+  std::int64_t started_ms = 0;
+  std::int64_t ended_ms = 0;
+  std::int64_t changed_ms = 0;
+  /// Time spent waiting or paused, and since when it does so now (0: it does not). The run's timeout excludes both.
+  std::int64_t waited_ms = 0;
+  std::int64_t waiting_since_ms = 0;
+  std::uint32_t node_executions = 0;
+  std::map<std::string, NodeState, std::less<>> nodes = {};
+  std::map<std::string, std::string, std::less<>> variables = {};  // name -> serialized JSON, unmasked
+  std::map<std::string, std::string, std::less<>> channels = {};
+  /// When each entry of a channel with a time to live was written, in the order of the entries.
+  std::map<std::string, EntryTimes, std::less<>> channel_times = {};
+  std::map<std::uint32_t, std::uint32_t> loopbacks = {};  // loopback edge -> times followed
+  std::string outputs = {};                               // of run.completed
+  std::string error = {};                                 // of run.failed
+
+  [[nodiscard]] const NodeState* find_node(std::string_view id) const {
+    const auto at = nodes.find(id);
+    return at == nodes.end() ? nullptr : &at->second;
+  }
+};
+
+namespace detail {
+
+inline NodeState& node_of(RunState& state, std::string_view id) {
+  const auto at = state.nodes.lower_bound(id);
+  if (at != state.nodes.end() && at->first == id) return at->second;
+  return state.nodes.emplace_hint(at, id, NodeState{})->second;
+}
+
+inline std::int64_t integer_member(std::string_view object, std::string_view name) {
+  const auto raw = json::member(object, name);
+  return raw ? json::as_int(*raw).value_or(0) : 0;
+}
+
+inline void enter(NodeState& node, NodeStatus status, const EventView& event) {
+  node.status = status;
+  node.since_ms = event.time_ms;
+  node.due_ms = 0;
+}
+
+inline void assign(std::map<std::string, std::string, std::less<>>& values, std::string name, std::string_view value) {
+  values.insert_or_assign(std::move(name), std::string(value));
+}
+
+/// Status changes that stop and start the clock of the run's timeout.
+inline void set_status(RunState& state, RunStatus status, std::int64_t now_ms) {
+  const auto stopped = [](RunStatus s) { return is_waiting(s) || s == RunStatus::paused; };
+  if (stopped(state.status) && !stopped(status)) {
+    if (now_ms > state.waiting_since_ms) state.waited_ms += now_ms - state.waiting_since_ms;
+    state.waiting_since_ms = 0;
+  } else if (!stopped(state.status) && stopped(status)) {
+    state.waiting_since_ms = now_ms;
+  }
+  state.status = status;
+}
+
+/// A node may have left its suspension: the run shows what the latest of the others waits for, or runs again.
+inline void leave_suspension(RunState& state, std::int64_t now_ms) {
+  if (!is_waiting(state.status)) return;
+  const NodeState* latest = nullptr;
+  for (const auto& [id, node] : state.nodes) {
+    if (node.status != NodeStatus::suspended) continue;
+    if (latest == nullptr || node.suspended_at > latest->suspended_at) latest = &node;
+  }
+  set_status(state, latest == nullptr ? RunStatus::running : latest->waits_as, now_ms);
+}
+
+inline void fold_node_started(RunState& state, const EventView& event) {
+  NodeState& node = node_of(state, event.node_id);
+  const std::int64_t due_ms = event.hidden.empty() ? 0 : integer_member(event.hidden, "dueMs");
+  enter(node, due_ms > 0 ? NodeStatus::sleeping : NodeStatus::running, event);
+  node.due_ms = due_ms;
+  if (!event.hidden.empty()) node.inputs = json::member(event.hidden, "inputs").value_or("");
+  node.started_ms = event.time_ms;
+  node.started_sequence = event.sequence;
+  node.attempt = static_cast<std::uint32_t>(integer_member(event.payload, "attempt"));
+  node.triggered = false;
+  ++state.node_executions;
+}
+
+/// Edges taken, and the loop bodies that begin again: `{"edges":[…],"loop":edge,"reset":[ids]}`.
+inline void fold_edges(RunState& state, NodeState& node, std::string_view hidden) {
+  node.live_edges.clear();
+  if (hidden.empty()) return;
+  json::for_each_element(json::member(hidden, "edges").value_or("[]"), [&](std::string_view raw) {
+    node.live_edges.push_back(static_cast<std::uint32_t>(json::as_int(raw).value_or(0)));
+    return true;
+  });
+  json::for_each_element(json::member(hidden, "loops").value_or("[]"), [&](std::string_view raw) {
+    ++state.loopbacks[static_cast<std::uint32_t>(json::as_int(raw).value_or(0))];
+    return true;
+  });
+  bool first = true;
+  json::for_each_element(json::member(hidden, "reset").value_or("[]"), [&](std::string_view raw) {
+    NodeState& body_node = node_of(state, json::unescape(raw));
+    body_node.status = NodeStatus::idle;
+    body_node.live_edges.clear();
+    body_node.attempt = 0;
+    ++body_node.iteration;
+    body_node.triggered = first;  // the loop's target comes first
+    first = false;
+    return true;
+  });
+  // Loopbacks inside a body that starts over count anew.
+  json::for_each_element(json::member(hidden, "recount").value_or("[]"), [&](std::string_view raw) {
+    state.loopbacks.erase(static_cast<std::uint32_t>(json::as_int(raw).value_or(0)));
+    return true;
+  });
+}
+
+inline void fold_node_ended(RunState& state, const EventView& event, NodeStatus status) {
+  NodeState& node = node_of(state, event.node_id);
+  enter(node, status, event);
+  node.triggered = false;
+  node.inputs.clear();
+  if (status == NodeStatus::completed) {
+    const auto shown = json::member(event.payload, "outputs");
+    const auto real = event.hidden.empty() ? std::nullopt : json::member(event.hidden, "outputs");
+    node.outputs = real ? *real : shown.value_or(std::string_view{});
+  } else if (status == NodeStatus::failed) {
+    node.error = json::member(event.payload, "error").value_or("{}");
+  }
+  fold_edges(state, node, event.hidden);
+  // A cancelled node is followed by the run's end; until then the run shows what it waited for.
+  if (status != NodeStatus::cancelled) leave_suspension(state, event.time_ms);
+}
+
+inline void fold_channel_written(RunState& state, const EventView& event) {
+  ChannelWriteRule rule;
+  rule.reducer = reducer_of(json::as_string(json::member(event.payload, "reducer").value_or("null")).value_or(""))
+                     .value_or(Reducer::vendor);
+  std::string_view value = json::member(event.payload, "value").value_or("null");
+  bool into_variable = false;
+  if (!event.hidden.empty()) {
+    rule.ttl_ms = integer_member(event.hidden, "ttlMs");
+    rule.max_size = integer_member(event.hidden, "maxSize");
+    into_variable = json::member(event.hidden, "variable").has_value();
+    rule.stamped = json::member(event.hidden, "stamped").has_value();
+    value = json::member(event.hidden, "value").value_or(value);
+  }
+  auto& values = into_variable ? state.variables : state.channels;
+  const auto name = json::as_string(json::member(event.payload, "channel").value_or("null"));
+  if (!name) return;
+  const auto current = values.find(*name);
+  EntryTimes* const times = rule.ttl_ms > 0 && !rule.stamped ? &state.channel_times[*name] : nullptr;
+  assign(values, *name,
+         reduce(rule, current == values.end() ? std::string_view{} : current->second, value, event.time_ms, times));
+}
+
+inline void fold_variable_changed(RunState& state, const EventView& event) {
+  const auto name = json::as_string(json::member(event.payload, "name").value_or("null"));
+  auto next = json::member(event.payload, "next");
+  if (!event.hidden.empty()) {
+    if (const auto real = json::member(event.hidden, "next")) next = real;
+  }
+  if (name) assign(state.variables, *name, next.value_or("null"));
+}
+
+inline RunStatus waiting_status_for(std::string_view kind) {
+  if (kind == "external-event") return RunStatus::waiting_external;
+  if (kind == "clarification" || kind == "custom" || kind.starts_with("conversation")) return RunStatus::waiting_input;
+  return RunStatus::waiting_approval;
+}
+
+inline void fold_node_suspended(RunState& state, const EventView& event) {
+  std::string kind = json::as_string(json::member(event.payload, "kind").value_or("null")).value_or("");
+  if (!event.hidden.empty() && kind.empty()) {
+    kind = json::as_string(json::member(event.hidden, "kind").value_or("null")).value_or("");
+  }
+  NodeState& node = node_of(state, event.node_id);
+  enter(node, NodeStatus::suspended, event);
+  node.waits_as = waiting_status_for(kind);
+  node.suspended_at = event.sequence;
+  set_status(state, node.waits_as, event.time_ms);
+}
+
+inline void fold_node_resumed(RunState& state, const EventView& event) {
+  enter(node_of(state, event.node_id), NodeStatus::running, event);
+  leave_suspension(state, event.time_ms);
+}
+
+inline void fold_run_ended(RunState& state, const EventView& event, RunStatus status) {
+  set_status(state, status, event.time_ms);
+  state.ended_ms = event.time_ms;
+  if (status == RunStatus::completed) state.outputs = json::member(event.payload, "outputs").value_or("");
+  if (status == RunStatus::failed) state.error = json::member(event.payload, "error").value_or("{}");
+}
+
+}  // namespace detail
+
+/// True for the events that fold() acts on; all others are notes.
+constexpr bool changes_state(EventType type) {
+  switch (type) {
+    case EventType::run_started:
+    case EventType::run_completed:
+    case EventType::run_failed:
+    case EventType::run_cancelled:
+    case EventType::run_paused:
+    case EventType::run_resumed:
+    case EventType::node_started:
+    case EventType::node_completed:
+    case EventType::node_failed:
+    case EventType::node_skipped:
+    case EventType::node_cancelled:
+    case EventType::node_retried:
+    case EventType::node_suspended:
+    case EventType::node_resumed:
+    case EventType::channel_written:
+    case EventType::variable_changed:
+      return true;
+    case EventType::run_resuming:
+    case EventType::run_restored_from_snapshot:
+    case EventType::node_suspend_failed:
+    case EventType::interrupt_requested:
+    case EventType::interrupt_resolved:
+    case EventType::approval_requested:
+    case EventType::approval_received:
+    case EventType::clarification_requested:
+    case EventType::clarification_resolved:
+    case EventType::artifact_created:
+    case EventType::output_chunk:
+    case EventType::log_appended:
+    case EventType::version_pinned:
+    case EventType::workflow_restored:
+    case EventType::workflow_loopback_limit:
+    case EventType::workflow_stalled:
+    case EventType::cap_breached:
+    case EventType::replay_diverged:
+    case EventType::lease_acquired:
+    case EventType::lease_renewed:
+    case EventType::lease_lost:
+    case EventType::lease_handed_off:
+    case EventType::agent_reasoned:
+    case EventType::agent_tool_called:
+    case EventType::agent_tool_returned:
+    case EventType::agent_handoff:
+    case EventType::agent_decided:
+    case EventType::run_orchestrator_decided:
+    case EventType::conversation_opened:
+    case EventType::conversation_exchanged:
+    case EventType::conversation_closed:
+    case EventType::unknown:
+      return false;
+  }
+  return false;
+}
+
+/// Applies one event. Events must come in sequence order.
+inline void fold(RunState& state, const EventView& event) {
+  state.next_sequence = event.sequence + 1;
+  state.changed_ms = event.time_ms;
+  switch (event.type) {
+    case EventType::run_started:
+      detail::set_status(state, RunStatus::running, event.time_ms);
+      state.started_ms = event.time_ms;
+      break;
+    case EventType::run_completed: detail::fold_run_ended(state, event, RunStatus::completed); break;
+    case EventType::run_failed: detail::fold_run_ended(state, event, RunStatus::failed); break;
+    case EventType::run_cancelled: detail::fold_run_ended(state, event, RunStatus::cancelled); break;
+    case EventType::run_paused: detail::set_status(state, RunStatus::paused, event.time_ms); break;
+    case EventType::run_resumed:
+      // Also the mark of a takeover, which changes no status (protocol 01 §14.4).
+      if (state.status == RunStatus::paused) detail::set_status(state, RunStatus::running, event.time_ms);
+      break;
+    case EventType::node_started: detail::fold_node_started(state, event); break;
+    case EventType::node_completed: detail::fold_node_ended(state, event, NodeStatus::completed); break;
+    case EventType::node_failed: detail::fold_node_ended(state, event, NodeStatus::failed); break;
+    case EventType::node_skipped: detail::fold_node_ended(state, event, NodeStatus::skipped); break;
+    case EventType::node_cancelled: detail::fold_node_ended(state, event, NodeStatus::cancelled); break;
+    case EventType::node_retried: {
+      NodeState& node = detail::node_of(state, event.node_id);
+      detail::enter(node, NodeStatus::retrying, event);
+      node.attempt = static_cast<std::uint32_t>(detail::integer_member(event.payload, "attempt"));
+      if (__builtin_add_overflow(event.time_ms, detail::integer_member(event.payload, "delayMs"), &node.due_ms)) {
+        node.due_ms = std::numeric_limits<std::int64_t>::max();
+      }
+      node.error = json::member(event.payload, "lastError").value_or("{}");
+      detail::leave_suspension(state, event.time_ms);
+      break;
+    }
+    case EventType::node_suspended: detail::fold_node_suspended(state, event); break;
+    case EventType::node_resumed: detail::fold_node_resumed(state, event); break;
+    case EventType::channel_written: detail::fold_channel_written(state, event); break;
+    case EventType::variable_changed: detail::fold_variable_changed(state, event); break;
+    case EventType::run_resuming:
+    case EventType::run_restored_from_snapshot:
+    case EventType::node_suspend_failed:
+    case EventType::interrupt_requested:
+    case EventType::interrupt_resolved:
+    case EventType::approval_requested:
+    case EventType::approval_received:
+    case EventType::clarification_requested:
+    case EventType::clarification_resolved:
+    case EventType::artifact_created:
+    case EventType::output_chunk:
+    case EventType::log_appended:
+    case EventType::version_pinned:
+    case EventType::workflow_restored:
+    case EventType::workflow_loopback_limit:
+    case EventType::workflow_stalled:
+    case EventType::cap_breached:
+    case EventType::replay_diverged:
+    case EventType::lease_acquired:
+    case EventType::lease_renewed:
+    case EventType::lease_lost:
+    case EventType::lease_handed_off:
+    case EventType::agent_reasoned:
+    case EventType::agent_tool_called:
+    case EventType::agent_tool_returned:
+    case EventType::agent_handoff:
+    case EventType::agent_decided:
+    case EventType::run_orchestrator_decided:
+    case EventType::conversation_opened:
+    case EventType::conversation_exchanged:
+    case EventType::conversation_closed:
+    case EventType::unknown:
+      break;
+  }
+}
+
+}  // namespace openwop

@@ -1,0 +1,141 @@
+// The workflow model: a definition after it has been parsed and its graph checked (OpenWOP workflow-definition schema;
+// protocol 01 §21). Made by parse_workflow() in workflow_parse.h; immutable afterwards and safe to share between threads.
+//
+// `source` keeps the document byte for byte: read-back, hashing and pinning use it, never a re-serialization.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "openwop/expression.h"
+
+namespace openwop {
+
+struct StaticPort {
+  std::string value;  // serialized JSON
+};
+struct ExpressionPort {
+  Expression expression;
+};
+struct ConnectionPort {
+  std::size_t node = 0;  // index in Workflow::nodes
+  std::string output_key;
+  bool optional = false;
+};
+struct VariablePort {
+  std::string name;
+  bool optional = false;
+};
+using PortValue = std::variant<StaticPort, ExpressionPort, ConnectionPort, VariablePort>;
+
+struct WorkflowNode {
+  std::string id;
+  std::string type_id;
+  std::string name;
+  std::string config = "{}";    // serialized JSON object
+  std::string settings = "{}";  // serialized JSON object
+  std::string agent;            // serialized AgentRef, or empty
+  std::vector<std::pair<std::string, PortValue>> inputs;
+  bool disabled = false;
+  /// Output ports whose values are masked in `node.completed`.
+  std::vector<std::string> sensitive_outputs;
+};
+
+/// When the target of an edge may start, judged over the target's incoming edges that carry the same rule; a node whose
+/// edges carry several rules waits until each of them holds (protocol 01 §21.3 names the rules only).
+enum class TriggerRule : std::uint8_t { all_success, any_success, all_complete, none_failed, any_failed };
+
+struct WorkflowEdge {
+  std::string id;
+  std::size_t source = 0;  // index in Workflow::nodes
+  std::size_t target = 0;
+  std::string source_output = "output";
+  std::string target_input = "input";
+  std::optional<Condition> condition;
+  TriggerRule trigger_rule = TriggerRule::all_success;
+  /// The edge closes a cycle: following it starts the next iteration of its loop body, and its target never waits for it.
+  bool loopback = false;
+  /// For a loopback: indexes of the nodes that run again, target first (the natural loop of the edge).
+  std::vector<std::size_t> loop_body;
+};
+
+enum class VariableType : std::uint8_t { string, number, boolean, object, array };
+
+struct WorkflowVariable {
+  std::string name;
+  VariableType type = VariableType::string;
+  bool required = false;
+  bool sensitive = false;
+  std::string default_value;  // serialized JSON, or empty when there is none
+};
+
+enum class Reducer : std::uint8_t { replace, append, merge, counter, votes, feedback, message, vendor };
+
+struct WorkflowChannel {
+  std::string name;
+  Reducer reducer = Reducer::replace;
+  std::string reducer_name = "replace";
+  std::string default_value;  // serialized JSON, or empty
+  std::int64_t max_size = 0;  // 0 = unbounded
+  std::int64_t ttl_ms = 0;    // 0 = none
+  std::int64_t schema_version = 1;
+  bool sensitive = false;
+  std::string source;  // the whole declaration
+};
+
+struct WorkflowSettings {
+  std::int64_t timeout_ms = 0;  // 0 = none
+  std::int64_t max_retries = 0;
+  std::int64_t max_loopback_iterations = 5;
+};
+
+struct Workflow {
+  std::string id;
+  std::string name;
+  std::string version;
+  std::string source;
+  /// Lower-case hex SHA-256 of `source`: the identity that a run is pinned to.
+  std::string digest;
+
+  std::vector<WorkflowNode> nodes;
+  std::vector<WorkflowEdge> edges;
+  std::vector<WorkflowVariable> variables;
+  std::vector<WorkflowChannel> channels;
+  bool declares_channels = false;
+  WorkflowSettings settings;
+  std::string configurable_schema;  // serialized JSON Schema, or empty
+
+  // Derived from the graph.
+  std::vector<std::vector<std::size_t>> outgoing;  // node -> edges, in document order
+  std::vector<std::vector<std::size_t>> incoming;  // node -> edges without loopbacks, in document order
+  std::vector<std::size_t> entries;                // nodes that start a run
+  /// Nodes that belong to some loop body: a dead edge out of one may come alive in a later iteration.
+  std::vector<bool> in_loop;
+
+  [[nodiscard]] std::optional<std::size_t> find_node(std::string_view node_id) const {
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      if (nodes[i].id == node_id) return i;
+    }
+    return std::nullopt;
+  }
+  [[nodiscard]] const WorkflowVariable* find_variable(std::string_view variable_name) const {
+    for (const auto& variable : variables) {
+      if (variable.name == variable_name) return &variable;
+    }
+    return nullptr;
+  }
+  [[nodiscard]] const WorkflowChannel* find_channel(std::string_view channel_name) const {
+    for (const auto& channel : channels) {
+      if (channel.name == channel_name) return &channel;
+    }
+    return nullptr;
+  }
+};
+
+}  // namespace openwop

@@ -1,0 +1,61 @@
+// What the parts of an engine share: options, store, commit group, catalog, timers, subscriptions, and the way to the
+// shards. No logic of its own beyond passing things on.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <mutex>
+
+#include "engine/group_commit.h"
+#include "engine/messages.h"
+#include "engine/subscriptions.h"
+#include "engine/timer_service.h"
+#include "engine/workflow_catalog.h"
+
+namespace openwop::runtime {
+
+struct Core {
+  explicit Core(EngineOptions engine_options)
+      : options(std::move(engine_options)),
+        store(*options.store),
+        commits(store),
+        catalog(store, options),
+        timers(store),
+        subscriptions(std::make_shared<SubscriptionHub>(options.store, options.max_subscriptions)) {}
+
+  EngineOptions options;
+  Store& store;
+  GroupCommit commits;
+  WorkflowCatalog catalog;
+  TimerService timers;
+  std::shared_ptr<SubscriptionHub> subscriptions;
+  std::shared_ptr<HostLink> link;
+  std::shared_ptr<Executor> executor;
+
+  /// Runs with handlers in flight, over all shards.
+  std::atomic<std::size_t> active_runs{0};
+  std::atomic<bool> closing{false};
+
+  /// Time as the engine sees it.
+  std::function<std::int64_t()> now_ms;
+  /// Hands a message to its run's shard.
+  std::function<void(Message)> post;
+  /// The timekeeper has to look at timers or deferred messages earlier than it thought.
+  std::function<void()> wake_timekeeper;
+  /// For things an operator must know and no caller can be told.
+  std::function<void(const Error&)> report;
+
+  /// Messages to try again once the store has had time to recover.
+  std::mutex deferred_mutex;
+  std::multimap<std::int64_t, Message> deferred;
+
+  void defer(Message message) {
+    {
+      const std::lock_guard lock(deferred_mutex);
+      deferred.emplace(now_ms() + options.store_retry_ms, std::move(message));
+    }
+    wake_timekeeper();
+  }
+};
+
+}  // namespace openwop::runtime

@@ -1,0 +1,159 @@
+#include "engine/create_check.h"
+#include "engine/engine_impl.h"
+#include "engine/run_reader.h"
+#include "openwop/log.h"
+
+namespace openwop {
+
+Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options) {
+  if (options.store == nullptr) return Error{ErrorCode::validation_error, "EngineOptions::store must be set"};
+  if (options.max_node_executions == 0 || options.max_events_per_commit == 0 || options.max_queued_commands == 0) {
+    return Error{ErrorCode::validation_error, "limits of the engine must be at least 1"};
+  }
+  auto engine = std::make_unique<runtime::EngineImpl>(std::move(options));
+  if (auto started = engine->start(); !started) return std::move(started).error();
+  return std::unique_ptr<Engine>(std::move(engine));
+}
+
+}  // namespace openwop
+
+namespace openwop::runtime {
+
+namespace {
+const Error kClosed{ErrorCode::service_unavailable, "the engine is closed"};
+}
+
+template <class T, class StartCall>
+Result<T> EngineImpl::wait_for(StartCall&& start_call) {
+  struct Answer {
+    std::mutex mutex;
+    std::condition_variable ready;
+    std::optional<Result<T>> value;
+  };
+  const auto answer = std::make_shared<Answer>();
+  start_call([answer](Result<T> value) {
+    const std::lock_guard lock(answer->mutex);
+    answer->value = std::move(value);
+    answer->ready.notify_one();
+  });
+  if (driven()) {
+    drive();
+    const std::lock_guard lock(answer->mutex);
+    if (!answer->value) return Error{ErrorCode::internal_error, "the driven engine came to rest without an answer"};
+    return std::move(*answer->value);
+  }
+  std::unique_lock lock(answer->mutex);
+  answer->ready.wait(lock, [&] { return answer->value.has_value(); });
+  return std::move(*answer->value);
+}
+
+// ---- workflows -------------------------------------------------------------------------------------------------------
+
+Result<std::shared_ptr<const Workflow>> EngineImpl::register_workflow(std::string_view source) {
+  if (core_.closing.load()) return kClosed;
+  return core_.catalog.add(source);
+}
+
+Result<std::shared_ptr<const Workflow>> EngineImpl::workflow(std::string_view workflow_id) const {
+  return core_.catalog.newest(workflow_id);
+}
+
+std::vector<std::string> EngineImpl::workflow_ids() const { return core_.catalog.ids(); }
+
+// ---- runs ------------------------------------------------------------------------------------------------------------
+
+Status EngineImpl::admit(const RunId& run) const {
+  if (core_.closing.load()) return kClosed;
+  const Shard& shard = *shards_[std::hash<RunId>{}(run) % shards_.size()];
+  if (shard.queued() >= core_.options.max_queued_commands / shards_.size() + 1) {
+    return Error{ErrorCode::service_unavailable, "max_queued_commands (" +
+                                                     std::to_string(core_.options.max_queued_commands) + ") are waiting",
+                 R"({"retryAfter":1})"};
+  }
+  return {};
+}
+
+void EngineImpl::create_run(CreateRun request, std::function<void(Result<CreatedRun>)> done) {
+  const std::int64_t now = core_.now_ms();
+  const RunId run = core_.options.ids->next(now);
+  if (auto admitted = admit(run); !admitted) return done(std::move(admitted).error());
+  if (core_.active_runs.load() >= core_.options.max_active_runs) {
+    return done(Error{ErrorCode::service_unavailable,
+                      "max_active_runs (" + std::to_string(core_.options.max_active_runs) + ") have handlers in flight",
+                      R"({"retryAfter":1})"});
+  }
+  auto workflow = core_.catalog.newest(request.workflow_id);
+  if (!workflow) return done(std::move(workflow).error());
+  auto header = check_create(request, **workflow, core_.options, now);
+  if (!header) return done(std::move(header).error());
+  core_.post(CreateMessage{run, std::make_shared<const RunHeader>(std::move(*header)), std::move(*workflow),
+                           std::move(request.claim), std::move(done)});
+}
+
+Result<CreatedRun> EngineImpl::create_run(CreateRun request) {
+  return wait_for<CreatedRun>([&](auto answer) { create_run(std::move(request), std::move(answer)); });
+}
+
+void EngineImpl::cancel_run(CancelRun request, std::function<void(Result<RunStatus>)> done) {
+  if (auto admitted = admit(request.run_id); !admitted) return done(std::move(admitted).error());
+  const RunId run = request.run_id;
+  core_.post(CancelMessage{run, std::move(request), std::move(done)});
+}
+
+Result<RunStatus> EngineImpl::cancel_run(CancelRun request) {
+  return wait_for<RunStatus>([&](auto answer) { cancel_run(std::move(request), std::move(answer)); });
+}
+
+Result<RunView> EngineImpl::run(std::string_view tenant, const RunId& run_id) const {
+  return read_run(core_.store, core_.catalog, tenant, run_id, std::nullopt);
+}
+
+Result<RunView> EngineImpl::run_at(std::string_view tenant, const RunId& run_id, std::uint64_t sequence) const {
+  return read_run(core_.store, core_.catalog, tenant, run_id, sequence);
+}
+
+Result<RunPage> EngineImpl::list_runs(const RunFilter& filter, std::string_view cursor, std::size_t limit) const {
+  if (limit == 0) return Error{ErrorCode::validation_error, "the limit of a listing must be at least 1"};
+  return runtime::list_runs(core_.store, filter, cursor, limit);
+}
+
+Result<RunExplanation> EngineImpl::explain(std::string_view tenant, const RunId& run_id) const {
+  auto view = run(tenant, run_id);
+  if (!view) return std::move(view).error();
+  return explain_run(*view);
+}
+
+// ---- events ----------------------------------------------------------------------------------------------------------
+
+Status EngineImpl::read_events(std::string_view tenant, const RunId& run_id, std::uint64_t from_sequence,
+                               const std::function<bool(const EventView&)>& visit) const {
+  if (auto visible = require_run(core_.store, tenant, run_id); !visible) return visible;
+  return Log(core_.store).read(run_id, from_sequence, visit);
+}
+
+Result<std::unique_ptr<EventSubscription>> EngineImpl::subscribe(std::string_view tenant, const RunId& run_id,
+                                                                 std::uint64_t from_sequence) {
+  if (core_.closing.load()) return kClosed;
+  if (auto visible = require_run(core_.store, tenant, run_id); !visible) return std::move(visible).error();
+  return core_.subscriptions->subscribe(run_id, from_sequence);
+}
+
+// ---- rows ------------------------------------------------------------------------------------------------------------
+
+Result<std::optional<std::string>> EngineImpl::host_get(std::string_view key) const {
+  return core_.store.get(std::string(1, kHostPrefix) + std::string(key));
+}
+
+Result<std::optional<Ledger::Found>> EngineImpl::find_ledger_entry(std::string_view row_key) const {
+  return Ledger(core_.store).find(row_key);
+}
+
+void EngineImpl::handler_done(const RunId& run, std::size_t node, std::uint64_t token, NodeOutcome outcome) {
+  core_.post(HandlerDoneMessage{run, node, token, std::move(outcome)});
+}
+
+Result<CommitOutcome> EngineImpl::commit_and_wait(Transaction transaction) {
+  return core_.commits.commit_and_wait(std::move(transaction), core_.options.durability);
+}
+
+}  // namespace openwop::runtime

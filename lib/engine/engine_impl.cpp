@@ -1,0 +1,170 @@
+#include "engine/engine_impl.h"
+
+#include "engine/run_rows.h"
+
+namespace openwop::runtime {
+
+EngineImpl::EngineImpl(EngineOptions options) : core_(std::move(options)) {
+  EngineOptions& configured = core_.options;
+  const bool own_clock = configured.clock == nullptr;
+  if (own_clock) configured.clock = std::make_shared<SystemClock>();
+  if (!configured.ids) configured.ids = std::make_shared<RandomIdSource>();
+  if (!configured.on_error) configured.on_error = [](const Error&) {};
+
+  // A driven engine without a clock of the host's goes by the time that tick() gave last.
+  core_.now_ms = [this, own_clock] {
+    const std::int64_t ticked = driven_now_ms_.load(std::memory_order_relaxed);
+    return own_clock && driven() && ticked != 0 ? ticked : core_.options.clock->now_ms();
+  };
+  core_.post = [this](Message message) {
+    const RunId run = std::visit(
+        [](const auto& concrete) {
+          if constexpr (std::is_same_v<std::decay_t<decltype(concrete)>, std::unique_ptr<FailedTurnMessage>>) {
+            return concrete->run;
+          } else {
+            return concrete.run;
+          }
+        },
+        message);
+    shard_of(run).post(std::move(message));
+  };
+  core_.wake_timekeeper = [this] { shards_.front()->nudge(); };
+  core_.report = [this](const Error& error) { core_.options.on_error(error); };
+  core_.link = std::make_shared<HostLink>(static_cast<HandlerHost&>(*this));
+
+  const std::size_t shard_count = std::max<std::size_t>(configured.threads, 1);
+  for (std::size_t i = 0; i < shard_count; ++i) shards_.push_back(std::make_unique<Shard>(core_));
+  core_.executor = configured.executor;
+  if (core_.executor == nullptr && driven()) {
+    driven_executor_ = std::make_shared<DrivenExecutor>();
+    core_.executor = driven_executor_;
+  }
+}
+
+EngineImpl::~EngineImpl() { close(); }
+
+Status EngineImpl::start() {
+  if (auto opened = core_.timers.open(); !opened) return opened;
+  if (auto recovered = recover(); !recovered) return recovered;
+  if (core_.executor == nullptr) {
+    core_.executor = std::make_shared<ThreadPool>(std::max<std::size_t>(core_.options.executor_threads, 1));
+  }
+  for (std::size_t i = 0; i < core_.options.threads; ++i) threads_.emplace_back([this, i] { run_shard(i); });
+  return {};
+}
+
+/// Runs whose handlers were in flight when the last process ended.
+Status EngineImpl::recover() {
+  const std::string prefix(1, kActivePrefix);
+  return core_.store.scan({prefix, prefix_end(prefix), false}, [this](std::string_view key, std::string_view) {
+    core_.post(GoOnMessage{RunId::from_bytes(key.substr(1)), true});
+    return true;
+  });
+}
+
+// ---- working ---------------------------------------------------------------------------------------------------------
+
+void EngineImpl::run_shard(std::size_t index) {
+  Shard& shard = *shards_[index];
+  const bool timekeeper = index == 0;
+  while (true) {
+    bool worked = shard.run_queued();
+    worked = core_.commits.lead() || worked;
+    worked = (timekeeper && keep_time()) || worked;
+    if (worked) continue;
+    if (stopping_.load()) return;
+    const auto wake_ms = timekeeper ? next_wake_ms() : std::nullopt;
+    shard.wait(wake_ms ? std::max<std::int64_t>(*wake_ms - core_.now_ms(), 1) : -1);
+  }
+}
+
+bool EngineImpl::keep_time() {
+  const std::int64_t now = core_.now_ms();
+  if (now < timekeeper_rests_until_ms_.load()) return false;
+  bool worked = false;
+  std::vector<Message> again;
+  {
+    const std::lock_guard lock(core_.deferred_mutex);
+    const auto last = core_.deferred.upper_bound(now);
+    for (auto at = core_.deferred.begin(); at != last; ++at) again.push_back(std::move(at->second));
+    core_.deferred.erase(core_.deferred.begin(), last);
+  }
+  for (Message& message : again) core_.post(std::move(message));
+  worked = !again.empty();
+
+  auto due = core_.timers.take_due(now);
+  if (!due) {
+    core_.report(due.error());
+    timekeeper_rests_until_ms_.store(now + core_.options.store_retry_ms);
+    return worked;
+  }
+  for (const RunId& run : *due) core_.post(TimerMessage{run});
+  return worked || !due->empty();
+}
+
+std::optional<std::int64_t> EngineImpl::next_wake_ms() {
+  std::optional<std::int64_t> next = core_.timers.next_due_ms();
+  {
+    const std::lock_guard lock(core_.deferred_mutex);
+    if (!core_.deferred.empty() && (!next || core_.deferred.begin()->first < *next)) next = core_.deferred.begin()->first;
+  }
+  if (next) next = std::max(*next, timekeeper_rests_until_ms_.load());
+  return next;
+}
+
+void EngineImpl::drive() {
+  bool worked = true;
+  while (worked) {
+    worked = keep_time();
+    for (const auto& shard : shards_) worked = shard->run_queued() || worked;
+    worked = core_.commits.lead() || worked;
+    worked = (driven_executor_ && driven_executor_->run_all()) || worked;
+  }
+}
+
+std::optional<std::int64_t> EngineImpl::tick(std::int64_t now_ms) {
+  if (!driven()) return next_wake_ms();
+  driven_now_ms_.store(now_ms, std::memory_order_relaxed);
+  drive();
+  return next_wake_ms();
+}
+
+// ---- closing ---------------------------------------------------------------------------------------------------------
+
+/// Until handlers have ended and commits are through, or the drain timeout.
+void EngineImpl::wait_for_quiet() {
+  std::mutex mutex;
+  std::condition_variable never;
+  constexpr std::int64_t kStepMs = 5;
+  for (std::int64_t waited = 0; waited < core_.options.drain_timeout_ms; waited += kStepMs) {
+    bool quiet = core_.active_runs.load() == 0 && core_.commits.idle();
+    for (const auto& shard : shards_) quiet = quiet && shard->queued() == 0;
+    if (quiet) return;
+    std::unique_lock lock(mutex);
+    never.wait_for(lock, std::chrono::milliseconds(kStepMs));
+  }
+}
+
+void EngineImpl::close() {
+  if (closed_.exchange(true)) return;
+  core_.closing.store(true);
+  if (driven()) {
+    drive();
+  } else {
+    wait_for_quiet();
+  }
+  // What handlers answer from now on is for the next open(): their runs are marked active in the store.
+  core_.link->sever();
+  stopping_.store(true);
+  for (const auto& shard : shards_) shard->close_mailbox();
+  for (const auto& shard : shards_) shard->nudge();
+  for (std::thread& thread : threads_) thread.join();
+  for (const auto& shard : shards_) shard->run_queued();
+  while (core_.commits.lead()) {
+  }
+  for (const auto& shard : shards_) shard->cancel_handlers();
+  core_.subscriptions->notify_all();
+  core_.executor.reset();
+}
+
+}  // namespace openwop::runtime

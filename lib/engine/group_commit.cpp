@@ -1,0 +1,98 @@
+#include "engine/group_commit.h"
+
+#include <condition_variable>
+
+namespace openwop::runtime {
+
+namespace {
+
+/// Lets a thread wait for its own commit while any thread leads.
+class WaitedTask final : public CommitTask {
+ public:
+  struct Answer {
+    std::mutex mutex;
+    std::condition_variable ready;
+    std::optional<Result<CommitOutcome>> outcome;
+  };
+  explicit WaitedTask(Answer& answer) : answer_(answer) {}
+  void finished(const Result<CommitOutcome>& outcome) override {
+    // Notify under the lock: the waiter destroys the answer as soon as it sees the outcome.
+    const std::lock_guard lock(answer_.mutex);
+    answer_.outcome = outcome;
+    answer_.ready.notify_one();
+  }
+
+ private:
+  Answer& answer_;
+};
+
+}  // namespace
+
+void GroupCommit::submit(std::unique_ptr<CommitTask> task) {
+  const std::lock_guard lock(mutex_);
+  queue_.push_back(std::move(task));
+}
+
+bool GroupCommit::idle() const {
+  const std::lock_guard lock(mutex_);
+  return queue_.empty() && !leading_;
+}
+
+bool GroupCommit::lead() {
+  auto group = take_group();
+  if (group.empty()) return false;
+  commit_group(group);
+  const std::lock_guard lock(mutex_);
+  leading_ = false;
+  return true;
+}
+
+std::vector<std::unique_ptr<CommitTask>> GroupCommit::take_group() {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::unique_ptr<CommitTask>> group;
+  if (leading_ || queue_.empty()) return group;
+  leading_ = true;
+  group.reserve(std::min(queue_.size(), kMaxGroupTransactions));
+  std::size_t bytes = 0;
+  while (!queue_.empty() && group.size() < kMaxGroupTransactions) {
+    bytes += queue_.front()->transaction.byte_size();
+    if (!group.empty() && bytes > kMaxGroupBytes) break;
+    group.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return group;
+}
+
+void GroupCommit::commit_group(std::vector<std::unique_ptr<CommitTask>>& group) {
+  std::vector<const Transaction*> transactions;
+  transactions.reserve(group.size());
+  Durability durability = Durability::async;
+  for (const auto& task : group) {
+    transactions.push_back(&task->transaction);
+    if (task->durability == Durability::sync) durability = Durability::sync;
+  }
+  const auto outcomes = store_.commit(std::span<const Transaction* const>(transactions), durability);
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    if (outcomes) {
+      group[i]->finished((*outcomes)[i]);
+    } else {
+      group[i]->finished(outcomes.error());
+    }
+  }
+}
+
+Result<CommitOutcome> GroupCommit::commit_and_wait(Transaction transaction, Durability durability) {
+  WaitedTask::Answer answer;
+  auto task = std::make_unique<WaitedTask>(answer);
+  task->transaction = std::move(transaction);
+  task->durability = durability;
+  submit(std::move(task));
+  // Leave only with the queue empty or another thread leading: nobody else may be on the way to lead.
+  while (lead()) {
+  }
+  std::unique_lock lock(answer.mutex);
+  answer.ready.wait(lock, [&] { return answer.outcome.has_value(); });
+  return std::move(*answer.outcome);
+}
+
+}  // namespace openwop::runtime

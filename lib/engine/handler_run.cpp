@@ -1,0 +1,168 @@
+#include "engine/handler_run.h"
+
+#include "openwop/bytes.h"
+#include "openwop/hash.h"
+
+namespace openwop::runtime {
+
+namespace {
+
+constexpr std::int64_t kStepRetentionMs = std::int64_t{14} * 24 * 3600 * 1000;  // protocol 01 §6.5
+
+/// FNV-1a: the same on every machine and in every build, as re-runs must draw the same numbers.
+std::uint64_t fnv1a(std::string_view text, std::uint64_t hash = 0xCBF29CE484222325ULL) {
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
+  return hash;
+}
+
+std::string encode_step(const Result<std::string>& outcome) {
+  std::string out;
+  if (outcome) {
+    out += '\0';
+    bytes::put_string(out, *outcome);
+  } else {
+    out += '\1';
+    bytes::put_varint(out, static_cast<std::uint64_t>(outcome.error().code));
+    bytes::put_string(out, outcome.error().message);
+    bytes::put_string(out, outcome.error().details);
+  }
+  return out;
+}
+
+Result<std::string> decode_step(std::string_view row) {
+  bytes::Reader reader(row);
+  if (reader.u8() == 0) return std::string(reader.string());
+  Error error;
+  const std::uint64_t code = reader.varint();
+  error.code = code < kErrorCodes.size() ? static_cast<ErrorCode>(code) : ErrorCode::internal_error;
+  error.message = reader.string();
+  error.details = reader.string();
+  return error;
+}
+
+}  // namespace
+
+HandlerRun::HandlerRun(std::shared_ptr<HostLink> link, const NodeType& type, Facts facts)
+    : link_(std::move(link)), type_(type), facts_(std::move(facts)) {
+  const WorkflowNode& node = facts_.workflow->nodes[facts_.node];
+  invocation_.run_id = facts_.run_id;
+  invocation_.tenant = facts_.header->tenant;
+  invocation_.workflow_id = facts_.workflow->id;
+  invocation_.node_id = node.id;
+  invocation_.type_id = node.type_id;
+  invocation_.config = node.config;
+  invocation_.inputs = facts_.inputs;
+  invocation_.configurable = facts_.header->configurable.empty() ? std::string_view("{}") : facts_.header->configurable;
+  invocation_.variables = &facts_.variables;
+  invocation_.attempt = facts_.attempt;
+  invocation_.iteration = facts_.iteration;
+  invocation_.now_ms = facts_.started_ms;
+  invocation_.workflow = facts_.workflow.get();
+  random_state_ = fnv1a(node.id, fnv1a(facts_.run_id.view())) ^ (std::uint64_t{facts_.attempt} << 32) ^ facts_.iteration;
+}
+
+void HandlerRun::execute() {
+  if (cancelled()) return;
+  // A handler that throws has failed; nothing may reach the executor.
+  try {
+    if (const auto* sync = std::get_if<SyncHandler>(&type_.handler)) {
+      complete((*sync)(*this));
+    } else if (const auto* async = std::get_if<AsyncHandler>(&type_.handler)) {
+      (*async)(shared_from_this(), [self = shared_from_this()](NodeOutcome outcome) { self->complete(std::move(outcome)); });
+    }
+  } catch (const std::exception& thrown) {
+    complete(Failure{"handler_exception", thrown.what()});
+  } catch (...) {
+    complete(Failure{"handler_exception", "the handler threw something that is no std::exception"});
+  }
+}
+
+void HandlerRun::complete(NodeOutcome outcome) {
+  if (completed_.exchange(true)) return;
+  link_->with_host([&](HandlerHost& host) {
+    host.handler_done(facts_.run_id, facts_.node, facts_.token, std::move(outcome));
+  });
+}
+
+void HandlerRun::cancel() {
+  std::function<void()> callback;
+  {
+    const std::lock_guard lock(mutex_);
+    if (cancelled_.exchange(true)) return;
+    callback = std::move(on_cancel_);
+    on_cancel_ = nullptr;
+  }
+  if (callback) callback();
+}
+
+void HandlerRun::on_cancel(std::function<void()> callback) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!cancelled()) {
+      on_cancel_ = std::move(callback);
+      return;
+    }
+  }
+  callback();
+}
+
+std::uint64_t HandlerRun::random() {
+  // SplitMix64: one addition and a mix; the state is the whole generator.
+  const std::lock_guard lock(mutex_);
+  std::uint64_t z = (random_state_ += 0x9E3779B97F4A7C15ULL);
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
+  return z ^ (z >> 31);
+}
+
+std::string HandlerRun::invocation_id(std::string_view key) const {
+  std::string text = facts_.run_id.text();
+  text += ':';
+  text += invocation_.node_id;
+  text += ':';
+  text += std::to_string(facts_.attempt);
+  text += ':';
+  text += key;
+  // Attempts count anew in each iteration of a loop, so the iteration has to tell the calls apart.
+  if (facts_.iteration > 0) text += "#" + std::to_string(facts_.iteration);
+  return sha256_hex(text);
+}
+
+Result<std::string> HandlerRun::step(std::string_view key, const std::function<Result<std::string>()>& effect) {
+  const std::string row_key = Ledger::row_key("step", invocation_id(key));
+  Result<std::string> answer = Error{ErrorCode::service_unavailable, "the engine is closed"};
+  const auto stored = [&](HandlerHost& host) -> std::optional<Result<std::string>> {
+    auto found = Ledger(host.store()).find(row_key);
+    if (!found) return Result<std::string>(std::move(found).error());
+    if (!found->has_value()) return std::nullopt;
+    return decode_step((*found)->entry.outcome);
+  };
+  bool known = false;
+  if (!link_->with_host([&](HandlerHost& host) {
+        if (auto earlier = stored(host)) {
+          answer = std::move(*earlier);
+          known = true;
+        }
+      })) {
+    return answer;
+  }
+  if (known) return answer;
+
+  auto outcome = effect();
+  link_->with_host([&](HandlerHost& host) {
+    Transaction transaction;
+    Ledger::record(transaction, row_key, {{}, encode_step(outcome), host.host_now_ms() + kStepRetentionMs});
+    auto committed = host.commit_and_wait(std::move(transaction));
+    if (!committed) {
+      answer = Error{ErrorCode::service_unavailable, "the outcome of step '" + std::string(key) + "' could not be stored"};
+    } else if (*committed == CommitOutcome::refused) {
+      // Another run of the same attempt stored its outcome first; that one counts.
+      answer = stored(host).value_or(Error{ErrorCode::internal_error, "the outcome of the step vanished"});
+    } else {
+      answer = std::move(outcome);
+    }
+  });
+  return answer;
+}
+
+}  // namespace openwop::runtime

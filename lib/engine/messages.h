@@ -1,0 +1,56 @@
+// What a shard is told. Each message concerns one run and is handled on that run's shard, in the order of arrival.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <variant>
+
+#include "engine/handler_run.h"
+#include "openwop/engine.h"
+
+namespace openwop::runtime {
+
+struct CreateMessage {
+  RunId run;
+  std::shared_ptr<const RunHeader> header;
+  std::shared_ptr<const Workflow> workflow;
+  std::optional<LedgerClaim> claim;
+  std::function<void(Result<CreatedRun>)> done;
+};
+struct CancelMessage {
+  RunId run;
+  CancelRun request;
+  std::function<void(Result<RunStatus>)> done;
+  int tries = 0;
+};
+struct HandlerDoneMessage {
+  RunId run;
+  std::size_t node = 0;
+  std::uint64_t token = 0;
+  NodeOutcome outcome;
+};
+struct TimerMessage {
+  RunId run;
+};
+/// Go on with a run: after a restart (`taken_over`), or where a long turn was split.
+struct GoOnMessage {
+  RunId run;
+  bool taken_over = false;
+};
+struct FailedTurnMessage;
+
+using Message = std::variant<CreateMessage, CancelMessage, HandlerDoneMessage, TimerMessage, GoOnMessage,
+                             std::unique_ptr<FailedTurnMessage>>;
+
+/// A turn's commit was refused or failed: what the shard holds of the run in memory is not what the store holds.
+struct FailedTurnMessage {
+  RunId run;
+  /// Handlers that the turn would have started, and those that it would have stopped.
+  std::vector<std::shared_ptr<HandlerRun>> not_started;
+  std::vector<std::shared_ptr<HandlerRun>> not_stopped;
+  /// What to do again on the run as the store has it; nothing if the caller was told.
+  std::optional<Message> again;
+};
+
+}  // namespace openwop::runtime

@@ -1,0 +1,80 @@
+#include "engine/run_header.h"
+
+namespace openwop::runtime {
+
+std::string encode_header(const RunHeader& header) {
+  std::string out;
+  out.reserve(256 + header.inputs.size() + header.variables.size() + header.configurable.size() + header.metadata.size());
+  {
+    json::ObjectWriter object(out);
+    object.string("tenantId", header.tenant);
+    object.string("workflowId", header.workflow_id);
+    object.string("workflowDigest", header.workflow_digest);
+    object.string("workflowVersion", header.workflow_version);
+    object.integer("createdMs", header.created_ms);
+    object.integer("maxNodeExecutions", header.max_node_executions);
+    object.integer("engineVersion", header.engine_version);
+    object.string("transport", header.transport);
+    object.raw("inputs", header.inputs);
+    object.raw("variables", header.variables);
+    if (!header.scope_id.empty()) object.string("scopeId", header.scope_id);
+    if (!header.callback_url.empty()) object.string("callbackUrl", header.callback_url);
+    if (!header.configurable.empty()) object.raw("configurable", header.configurable);
+    if (!header.metadata.empty()) object.raw("metadata", header.metadata);
+    if (!header.tags.empty()) {
+      std::string& tags = object.value_of("tags");
+      tags += '[';
+      for (std::size_t i = 0; i < header.tags.size(); ++i) {
+        if (i > 0) tags += ',';
+        json::append_quoted(tags, header.tags[i]);
+      }
+      tags += ']';
+    }
+  }
+  return out;
+}
+
+Result<RunHeader> decode_header(std::string_view row) {
+  RunHeader header;
+  json::for_each_member(row, [&](std::string_view raw_key, std::string_view value) {
+    const std::string_view key = raw_key.substr(1, raw_key.size() - 2);
+    const auto text = [&] { return json::as_string(value).value_or(""); };
+    const auto number = [&] { return json::as_int(value).value_or(0); };
+    if (key == "tenantId") header.tenant = text();
+    else if (key == "workflowId") header.workflow_id = text();
+    else if (key == "workflowDigest") header.workflow_digest = text();
+    else if (key == "workflowVersion") header.workflow_version = text();
+    else if (key == "createdMs") header.created_ms = number();
+    else if (key == "maxNodeExecutions") header.max_node_executions = static_cast<std::uint32_t>(number());
+    else if (key == "engineVersion") header.engine_version = static_cast<std::uint32_t>(number());
+    else if (key == "transport") header.transport = text();
+    else if (key == "inputs") header.inputs = value;
+    else if (key == "variables") header.variables = value;
+    else if (key == "scopeId") header.scope_id = text();
+    else if (key == "callbackUrl") header.callback_url = text();
+    else if (key == "configurable") header.configurable = value;
+    else if (key == "metadata") header.metadata = value;
+    else if (key == "tags") {
+      json::for_each_element(value, [&](std::string_view tag) {
+        header.tags.push_back(json::unescape(tag));
+        return true;
+      });
+    }
+    return true;
+  });
+  if (header.workflow_id.empty() || header.workflow_digest.empty()) {
+    return Error{ErrorCode::store_corrupt, "run header does not decode"};
+  }
+  return header;
+}
+
+RunState initial_state(const RunHeader& header) {
+  RunState state;
+  json::for_each_member(header.variables, [&](std::string_view key, std::string_view value) {
+    state.variables.emplace(json::unescape(key), value);
+    return true;
+  });
+  return state;
+}
+
+}  // namespace openwop::runtime

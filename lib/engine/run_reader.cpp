@@ -1,0 +1,134 @@
+#include "engine/run_reader.h"
+
+#include "engine/run_header.h"
+#include "engine/run_turn.h"
+#include "openwop/log.h"
+
+namespace openwop::runtime {
+
+namespace {
+const Error kNotFound{ErrorCode::run_not_found, "no run has this id"};
+}
+
+Result<RunView> read_run(const Store& store, const WorkflowCatalog& catalog, std::string_view tenant, const RunId& run,
+                         std::optional<std::uint64_t> last_sequence) {
+  const Log log(store);
+  auto header_row = log.header(run);
+  if (!header_row) return std::move(header_row).error();
+  if (!header_row->has_value()) return kNotFound;
+  auto header = decode_header(**header_row);
+  if (!header) return std::move(header).error();
+  if (header->tenant != tenant) return kNotFound;
+
+  RunView view{run, std::move(*header), {}, {}};
+  view.state = initial_state(view.header);
+  auto folded = log.read(run, 0, [&](const EventView& event) {
+    if (last_sequence && event.sequence > *last_sequence) return false;
+    fold(view.state, event);
+    return true;
+  });
+  if (!folded) return std::move(folded).error();
+  auto workflow = catalog.by_digest(view.header.workflow_digest);
+  if (!workflow) return std::move(workflow).error();
+  view.workflow = std::move(*workflow);
+  return view;
+}
+
+Status require_run(const Store& store, std::string_view tenant, const RunId& run) {
+  auto head = Log(store).head(run);
+  if (!head) return std::move(head).error();
+  if (!head->has_value()) return kNotFound;
+  auto marks = RunMarks::decode((*head)->summary);
+  if (!marks) return std::move(marks).error();
+  if (marks->tenant != tenant) return kNotFound;
+  return {};
+}
+
+namespace {
+
+RunWait wait_of(const RunView& view, const std::string& node_id, const NodeState& node) {
+  RunWait wait{node_id, RunWait::Kind::handler, node.since_ms, node.due_ms, "engine"};
+  const auto index = view.workflow->find_node(node_id);
+  switch (node.status) {
+    case NodeStatus::sleeping: wait.kind = RunWait::Kind::delay; break;
+    case NodeStatus::retrying: wait.kind = RunWait::Kind::retry; break;
+    case NodeStatus::suspended:
+      wait.kind = RunWait::Kind::interrupt;
+      wait.actor = "whoever resolves the interrupt";
+      break;
+    case NodeStatus::running: {
+      const std::int64_t timeout_ms = index ? node_timeout_ms(view.workflow->nodes[*index]) : 0;
+      if (timeout_ms > 0) wait.until_ms = node.started_ms + timeout_ms;
+      wait.actor = "handler of " + (index ? view.workflow->nodes[*index].type_id : std::string("an unknown node"));
+      break;
+    }
+    case NodeStatus::idle:
+    case NodeStatus::completed:
+    case NodeStatus::failed:
+    case NodeStatus::skipped:
+    case NodeStatus::cancelled: break;
+  }
+  return wait;
+}
+
+constexpr std::string_view kWaitKindNames[] = {"handler", "delay", "retry", "interrupt"};
+
+std::string describe(const RunWait& wait) {
+  const std::string node = "node '" + wait.node_id + "'";
+  const std::string until = wait.until_ms == 0 ? std::string() : " until " + format_rfc3339(wait.until_ms);
+  switch (wait.kind) {
+    case RunWait::Kind::handler: return node + " waits for the " + wait.actor + until;
+    case RunWait::Kind::delay: return node + " sleeps" + until;
+    case RunWait::Kind::retry: return node + " waits to be tried again" + until;
+    case RunWait::Kind::interrupt: return node + " waits for " + wait.actor + until;
+  }
+  return node;
+}
+
+}  // namespace
+
+RunExplanation explain_run(const RunView& view) {
+  RunExplanation explanation;
+  explanation.status = view.state.status;
+  explanation.timeout_at_ms = run_deadline_ms({view.run_id, {}, view.workflow, view.state});
+  for (const auto& [id, node] : view.state.nodes) {
+    if (is_in_flight(node.status)) explanation.waits.push_back(wait_of(view, id, node));
+  }
+  explanation.summary = "the run is " + std::string(status_name(view.state.status));
+  if (is_terminal(view.state.status)) {
+    explanation.summary += " since " + format_rfc3339(view.state.ended_ms);
+  } else if (view.state.status == RunStatus::paused) {
+    explanation.summary += "; it goes on when somebody resumes it";
+  }
+  for (const RunWait& wait : explanation.waits) explanation.summary += "; " + describe(wait);
+  return explanation;
+}
+
+}  // namespace openwop::runtime
+
+namespace openwop {
+
+std::string RunExplanation::to_json() const {
+  std::string out;
+  {
+    json::ObjectWriter object(out);
+    object.string("status", status_name(status));
+    object.string("summary", summary);
+    if (timeout_at_ms != 0) object.string("timeoutAt", format_rfc3339(timeout_at_ms));
+    std::string& list = object.value_of("waits");
+    list += '[';
+    for (std::size_t i = 0; i < waits.size(); ++i) {
+      if (i > 0) list += ',';
+      json::ObjectWriter wait(list);
+      wait.string("nodeId", waits[i].node_id);
+      wait.string("kind", runtime::kWaitKindNames[static_cast<std::size_t>(waits[i].kind)]);
+      wait.string("since", format_rfc3339(waits[i].since_ms));
+      if (waits[i].until_ms != 0) wait.string("until", format_rfc3339(waits[i].until_ms));
+      wait.string("actor", waits[i].actor);
+    }
+    list += ']';
+  }
+  return out;
+}
+
+}  // namespace openwop

@@ -1,0 +1,475 @@
+#include "engine/run_turn.h"
+
+#include <algorithm>
+
+#include "engine/graph.h"
+#include "engine/port_values.h"
+
+namespace openwop::runtime {
+
+namespace {
+
+/// Up to a quarter off, from the run and the attempt alone, so that retries of many runs spread and replays agree.
+std::int64_t retry_delay_ms(const EngineOptions& options, const Run& run, std::string_view node_id, std::uint32_t attempt) {
+  std::int64_t delay = options.retry_initial_ms;
+  for (std::uint32_t i = 0; i < attempt && delay < options.retry_max_ms; ++i) delay *= 2;
+  delay = std::min(delay, options.retry_max_ms);
+  std::uint64_t mix = std::hash<RunId>{}(run.id) + attempt;
+  for (const char c : node_id) mix = mix * 31 + static_cast<unsigned char>(c);
+  const auto quarter = static_cast<std::uint64_t>(delay / 4);
+  return quarter == 0 ? delay : delay - static_cast<std::int64_t>((mix * 0x9E3779B97F4A7C15ULL >> 33) % quarter);
+}
+
+std::int64_t max_retries(const Workflow& workflow, const WorkflowNode& node) {
+  const auto own = json::member(node.settings, "maxRetries");
+  return (own ? json::as_int(*own) : std::nullopt).value_or(workflow.settings.max_retries);
+}
+
+/// The first runtime capability that the type needs and the host has not.
+const std::string* missing_capability(const NodeType& type, const EngineOptions& options) {
+  for (const std::string& needed : type.required_capabilities) {
+    const auto& provided = options.runtime_capabilities;
+    if (std::find(provided.begin(), provided.end(), needed) == provided.end()) return &needed;
+  }
+  return nullptr;
+}
+
+std::uint32_t loop_index_of(const Run& run, std::size_t node) {
+  std::uint32_t index = 0;
+  for (const auto& [edge, times] : run.state.loopbacks) {
+    if (run.workflow->edges[edge].target == node) index += times;
+  }
+  return index;
+}
+
+std::string mask_outputs(std::string_view outputs, const std::vector<std::string>& sensitive) {
+  std::string out;
+  {
+    json::ObjectWriter object(out);
+    json::for_each_member(outputs, [&](std::string_view key, std::string_view value) {
+      const std::string name = json::unescape(key);
+      const bool hide = std::find(sensitive.begin(), sensitive.end(), name) != sensitive.end();
+      object.raw_member(name, hide ? kMaskedJson : value);
+      return true;
+    });
+  }
+  return out;
+}
+
+bool kind_fits(VariableType type, std::string_view value) {
+  switch (json::kind(value)) {
+    case json::Kind::string: return type == VariableType::string;
+    case json::Kind::number: return type == VariableType::number;
+    case json::Kind::boolean: return type == VariableType::boolean;
+    case json::Kind::object: return type == VariableType::object;
+    case json::Kind::array: return type == VariableType::array;
+    case json::Kind::null: return true;
+    case json::Kind::invalid: return false;
+  }
+  return false;
+}
+
+Failure failure_of(const Error& error) {
+  return Failure{std::string(error_name(error.code)), error.message, error.details, false};
+}
+
+}  // namespace
+
+void RunTurn::apply(const RunCommand& command) {
+  const std::size_t first = events_.size();
+  const auto decided = decide(run_.state, command, now_ms_, events_);
+  assert(decided.ok());
+  if (!decided) broken_ = true;
+  for (std::size_t i = first; i < events_.size(); ++i) fold(run_.state, view_of(events_[i], run_.state.next_sequence));
+}
+
+// ---- commands --------------------------------------------------------------------------------------------------------
+
+void RunTurn::start() {
+  command::StartRun start;
+  start.workflow_id = run_.workflow->id;
+  start.transport = run_.header->transport;
+  start.engine_version = std::to_string(run_.header->engine_version);
+  apply(std::move(start));
+  for (const std::size_t entry : run_.workflow->entries) candidates_.push_back(entry);
+  settle();
+}
+
+void RunTurn::node_done(std::size_t node, std::uint64_t token, NodeOutcome outcome) {
+  const NodeState* state = state_of(node);
+  // An answer that comes late (timed out, cancelled, answered before) changes nothing.
+  const bool current = state != nullptr && state->status == NodeStatus::running && state->started_sequence == token;
+  if (ended() || !current) return;
+  finish_node(node, std::move(outcome));
+  settle();
+}
+
+void RunTurn::timers_due() {
+  if (ended()) return;
+  const std::int64_t deadline = run_deadline_ms(run_);
+  if (deadline != 0 && deadline <= now_ms_) {
+    fail_run({"run_timeout", "the run took longer than settings.timeout"}, {});
+    return;
+  }
+  for (std::size_t node = 0; node < run_.workflow->nodes.size() && !ended(); ++node) {
+    const NodeState* state = state_of(node);
+    if (state == nullptr) continue;
+    if (state->status == NodeStatus::sleeping && state->due_ms <= now_ms_) {
+      complete_node(node, {});
+    } else if (state->status == NodeStatus::retrying && state->due_ms <= now_ms_) {
+      begin(node);
+    } else if (state->status == NodeStatus::running) {
+      const std::int64_t timeout_ms = node_timeout_ms(node_at(node));
+      if (timeout_ms > 0 && state->started_ms + timeout_ms <= now_ms_) {
+        fail_node(node, {"node_timeout", "the node took longer than its timeout", {}, true});
+      }
+    }
+  }
+  settle();
+}
+
+void RunTurn::take_over() {
+  if (ended() || run_.state.status == RunStatus::paused) return;
+  apply(command::TakeOver{});
+  go_on();
+}
+
+void RunTurn::go_on() {
+  if (ended() || run_.state.status == RunStatus::paused) return;
+  for (std::size_t node = 0; node < run_.workflow->nodes.size(); ++node) candidates_.push_back(node);
+  settle();
+}
+
+Status RunTurn::cancel(const command::CancelRun& command) {
+  const std::size_t first = events_.size();
+  if (auto decided = decide(run_.state, command, now_ms_, events_); !decided) return decided;
+  for (std::size_t i = first; i < events_.size(); ++i) fold(run_.state, view_of(events_[i], run_.state.next_sequence));
+  return {};
+}
+
+// ---- going through the graph -----------------------------------------------------------------------------------------
+
+void RunTurn::settle() {
+  while (!ended() && !broken_) {
+    if (events_.size() >= options_.max_events_per_commit) {
+      more_ = true;
+      return;
+    }
+    if (candidates_.empty()) {
+      const bool moving = std::any_of(run_.state.nodes.begin(), run_.state.nodes.end(),
+                                      [](const auto& node) { return is_in_flight(node.second.status); });
+      if (moving) return;
+      if (!settle_last_nodes()) complete_run();
+      continue;
+    }
+    const std::size_t node = candidates_.front();
+    candidates_.pop_front();
+    consider(node);
+  }
+}
+
+/// Nothing moves any more: edges out of loops are final now. True if that brought anything on.
+bool RunTurn::settle_last_nodes() {
+  for (std::size_t node = 0; node < run_.workflow->nodes.size(); ++node) {
+    const NodeState* state = state_of(node);
+    if (state != nullptr && (state->status != NodeStatus::idle || (state->iteration > 0 && !state->triggered))) continue;
+    switch (judge(*run_.workflow, run_.state, node, true)) {
+      case Verdict::ready:
+        begin(node);
+        return true;
+      case Verdict::dead:
+        apply(command::SkipNode{node_at(node).id, "no incoming edge was taken"});
+        push_targets(node, {});
+        return true;
+      case Verdict::wait:
+        break;
+    }
+  }
+  return false;
+}
+
+void RunTurn::consider(std::size_t node) {
+  const NodeState* state = state_of(node);
+  if (state != nullptr && state->status != NodeStatus::idle) return;
+  switch (judge(*run_.workflow, run_.state, node, false)) {
+    case Verdict::wait:
+      return;
+    case Verdict::dead:
+      // A node that ran in an earlier iteration was not skipped, its loop just ended.
+      if (state != nullptr && state->iteration > 0) return;
+      apply(command::SkipNode{node_at(node).id, "no incoming edge was taken"});
+      push_targets(node, {});
+      return;
+    case Verdict::ready:
+      begin(node);
+      return;
+  }
+}
+
+void RunTurn::push_targets(std::size_t node, const EdgeChoice& choice) {
+  for (const std::uint32_t loop : choice.loops) candidates_.push_back(run_.workflow->edges[loop].target);
+  for (const std::size_t edge : run_.workflow->outgoing[node]) {
+    if (!run_.workflow->edges[edge].loopback) candidates_.push_back(run_.workflow->edges[edge].target);
+  }
+}
+
+// ---- one node --------------------------------------------------------------------------------------------------------
+
+void RunTurn::begin(std::size_t node) {
+  const WorkflowNode& definition = node_at(node);
+  if (definition.disabled) {
+    apply(command::SkipNode{definition.id, "the node is disabled"});
+    push_targets(node, {});
+    return;
+  }
+  const NodeType* type = options_.nodes.find(definition.type_id);
+  if (refuse_to_begin(node, type)) return;
+  auto inputs = resolve_inputs(*run_.workflow, *run_.header, run_.state, node);
+  if (!inputs) return fail_node(node, failure_of(inputs.error()));
+  if (const auto* pure = std::get_if<PureHandler>(&type->handler)) return run_pure(node, *pure, std::move(*inputs));
+  if (inputs->size() > options_.max_event_payload_bytes) {
+    return fail_node(node, {"payload_too_large", "the node's inputs are larger than max_event_payload_bytes"});
+  }
+  apply(command::StartNode{definition.id, definition.type_id, 0, *inputs == "{}" ? std::string() : std::move(*inputs)});
+}
+
+/// Refusals before execution: they leave no node.started (protocol 01 §13.2, §22.3).
+bool RunTurn::refuse_to_begin(std::size_t node, const NodeType* type) {
+  const WorkflowNode& definition = node_at(node);
+  if (type == nullptr) {
+    fail_node(node, {"unsupported_node_type", "no handler is registered for node type '" + definition.type_id + "'"});
+    return true;
+  }
+  if (const std::string* missing = missing_capability(*type, options_)) {
+    std::string details;
+    json::ObjectWriter(details).string("capability", *missing);
+    fail_node(node, {"capability_not_provided", "the host does not provide the capability '" + *missing + "'", details});
+    return true;
+  }
+  const std::uint32_t limit = run_.header->max_node_executions;
+  if (run_.state.node_executions < limit) return false;
+  Event breach;
+  breach.type = EventType::cap_breached;
+  breach.node_id = definition.id;
+  breach.payload.clear();
+  json::ObjectWriter(breach.payload)
+      .string("kind", "node-executions")
+      .integer("limit", limit)
+      .integer("observed", std::int64_t{limit} + 1)
+      .string("nodeId", definition.id);
+  apply(command::AppendNote{std::move(breach)});
+  fail_run({"recursion_limit_exceeded", "the run reached its limit of " + std::to_string(limit) + " node executions"},
+           definition.id);
+  return true;
+}
+
+void RunTurn::run_pure(std::size_t node, const PureHandler& handler, std::string inputs) {
+  const WorkflowNode& definition = node_at(node);
+  const NodeState* state = state_of(node);
+  NodeInvocation invocation;
+  invocation.run_id = run_.id;
+  invocation.tenant = run_.header->tenant;
+  invocation.workflow_id = run_.workflow->id;
+  invocation.node_id = definition.id;
+  invocation.type_id = definition.type_id;
+  invocation.config = definition.config;
+  invocation.inputs = inputs;
+  invocation.configurable = run_.header->configurable.empty() ? std::string_view("{}") : run_.header->configurable;
+  invocation.variables = &run_.state.variables;
+  invocation.attempt = state == nullptr ? 0 : state->attempt;
+  invocation.iteration = state == nullptr ? 0 : state->iteration;
+  invocation.loop_index = loop_index_of(run_, node);
+  invocation.now_ms = now_ms_;
+  invocation.workflow = run_.workflow.get();
+
+  NodeOutcome outcome;
+  try {
+    outcome = handler(invocation);
+  } catch (const std::exception& thrown) {
+    outcome = Failure{"handler_exception", thrown.what()};
+  }
+  const auto* sleep = std::get_if<NodeSleep>(&outcome);
+  const bool waits = sleep != nullptr && sleep->due_ms > now_ms_;
+  apply(command::StartNode{definition.id, definition.type_id, waits ? sleep->due_ms : 0, {}});
+  if (waits) return;
+  if (sleep != nullptr) outcome = NodeCompleted{};
+  finish_node(node, std::move(outcome));
+}
+
+void RunTurn::finish_node(std::size_t node, NodeOutcome outcome) {
+  if (auto* completed = std::get_if<NodeCompleted>(&outcome)) return complete_node(node, std::move(*completed));
+  if (auto* failure = std::get_if<Failure>(&outcome)) return fail_node(node, std::move(*failure));
+  fail_node(node, {"internal_error", "only pure nodes may sleep"});
+}
+
+void RunTurn::complete_node(std::size_t node, NodeCompleted completed) {
+  if (auto written = write_data(node, completed); !written) return fail_node(node, failure_of(written.error()));
+  const WorkflowNode& definition = node_at(node);
+  const RunScope scope(*run_.header, run_.state, {}, completed.outputs);
+  auto choice = choose_edges(*run_.workflow, node, completed.port, completed.default_port, scope);
+  if (!choice) return fail_node(node, failure_of(choice.error()));
+
+  for (HostWrite& write : completed.host_writes) host_writes_.push_back(std::move(write));
+  const auto past_limit = std::find_if(choice->loops.begin(), choice->loops.end(), [&](std::uint32_t edge) {
+    return passes_loopback_limit(*run_.workflow, run_.state, edge);
+  });
+  const bool stop = past_limit != choice->loops.end();
+  const std::uint32_t stopping_edge = stop ? *past_limit : 0;
+
+  command::CompleteNode complete{definition.id, std::move(completed.outputs), {}, stop ? EdgeChoice{} : *choice};
+  if (!definition.sensitive_outputs.empty() && !complete.outputs.empty()) {
+    complete.masked_outputs = mask_outputs(complete.outputs, definition.sensitive_outputs);
+  }
+  apply(std::move(complete));
+  if (stop) return stop_at_loopback_limit(stopping_edge);
+  push_targets(node, *choice);
+}
+
+void RunTurn::stop_at_loopback_limit(std::uint32_t edge) {
+  const std::string& target = run_.workflow->nodes[run_.workflow->edges[edge].target].id;
+  const std::int64_t limit = run_.workflow->settings.max_loopback_iterations;
+  Event note;
+  note.type = EventType::workflow_loopback_limit;
+  note.node_id = target;
+  note.payload.clear();
+  json::ObjectWriter(note.payload).string("nodeId", target).integer("iterations", limit).integer("limit", limit);
+  apply(command::AppendNote{std::move(note)});
+  // 1.0 names the event but not the outcome: a loop that its author bounded has failed when it runs past the bound.
+  fail_run({"loopback_limit_exceeded", "the loop back to '" + target + "' ran " + std::to_string(limit) + " times"}, target);
+}
+
+void RunTurn::fail_node(std::size_t node, Failure failure) {
+  const WorkflowNode& definition = node_at(node);
+  const NodeState* state = state_of(node);
+  const bool ran = state != nullptr && is_in_flight(state->status);
+  if (ran && failure.retryable && state->attempt < max_retries(*run_.workflow, definition)) {
+    const std::int64_t delay_ms = retry_delay_ms(options_, run_, definition.id, state->attempt);
+    apply(command::RetryNode{definition.id, delay_ms, std::move(failure)});
+    return;
+  }
+  std::string output;
+  json::ObjectWriter(output).raw("error", failure.to_json());
+  const RunScope scope(*run_.header, run_.state, {}, output);
+  auto choice = choose_failure_edges(*run_.workflow, node, scope);
+  const bool handled = choice.ok() && (!choice->live.empty() || !choice->loops.empty());
+  apply(command::FailNode{definition.id, failure, handled ? *choice : EdgeChoice{}});
+  if (!handled) return fail_run(std::move(failure), definition.id);
+  push_targets(node, *choice);
+}
+
+void RunTurn::fail_run(Failure failure, std::string_view node_id) {
+  failure.retryable = false;
+  apply(command::FailRun{std::move(failure), std::string(node_id)});
+}
+
+void RunTurn::complete_run() {
+  command::CompleteRun complete;
+  // The run's outputs are those of its core.end nodes, later ones over earlier ones.
+  for (const WorkflowNode& node : run_.workflow->nodes) {
+    if (node.type_id != "core.end") continue;
+    const NodeState* state = run_.state.find_node(node.id);
+    if (state == nullptr || state->outputs.empty()) continue;
+    complete.outputs = complete.outputs.empty() ? state->outputs : detail::merge_objects(complete.outputs, state->outputs);
+  }
+  apply(std::move(complete));
+}
+
+// ---- what a node writes ----------------------------------------------------------------------------------------------
+
+Status RunTurn::check_size(std::string_view what, std::size_t bytes) const {
+  if (bytes <= options_.max_event_payload_bytes) return {};
+  return Error{ErrorCode::payload_too_large, std::string(what) + " is larger than max_event_payload_bytes (" +
+                                                 std::to_string(options_.max_event_payload_bytes) + ")"};
+}
+
+Status RunTurn::write_data(std::size_t node, const NodeCompleted& completed) {
+  if (auto size = check_size("the node's output", completed.outputs.size()); !size) return size;
+  for (const VariableWrite& write : completed.variables) {
+    if (auto written = write_variable(node, write); !written) return written;
+  }
+  for (const ChannelWrite& write : completed.channels) {
+    if (auto written = write_channel(node, write); !written) return written;
+  }
+  for (const Event& event : completed.events) {
+    if (auto size = check_size("an event of the node", event.payload.size()); !size) return size;
+    apply(command::AppendNote{event});
+  }
+  if (completed.variables.empty() && completed.channels.empty()) return {};
+  std::size_t total = 0;
+  for (const auto& [name, value] : run_.state.variables) total += name.size() + value.size();
+  for (const auto& [name, value] : run_.state.channels) total += name.size() + value.size();
+  if (total <= options_.max_run_state_bytes) return {};
+  return Error{ErrorCode::payload_too_large, "variables and channels together are larger than max_run_state_bytes (" +
+                                                 std::to_string(options_.max_run_state_bytes) + ")"};
+}
+
+Status RunTurn::write_variable(std::size_t node, const VariableWrite& write) {
+  const Workflow& workflow = *run_.workflow;
+  if (workflow.declares_channels && workflow.find_channel(write.name) != nullptr) {
+    return Error{ErrorCode::validation_error, "'" + write.name + "' is a channel; write it with core.channelWrite"};
+  }
+  const auto current = run_.state.variables.find(write.name);
+  if (current != run_.state.variables.end() && current->second == write.value) return {};
+  const WorkflowVariable* declared = workflow.find_variable(write.name);
+  if (declared != nullptr && !kind_fits(declared->type, write.value)) {
+    return Error{ErrorCode::validation_error, "variable '" + write.name + "' is declared with another type"};
+  }
+  if (auto size = check_size("variable '" + write.name + "'", write.value.size()); !size) return size;
+  apply(command::WriteVariable{node_at(node).id, write.name, write.value, declared != nullptr && declared->sensitive});
+  return {};
+}
+
+Status RunTurn::write_channel(std::size_t node, const ChannelWrite& write) {
+  command::WriteChannel command{node_at(node).id, write.channel, write.value, write.reducer, write.ttl_ms, write.max_size,
+                                0, true, false};
+  if (const WorkflowChannel* declared = run_.workflow->find_channel(write.channel)) {
+    command.reducer = declared->reducer_name;
+    command.ttl_ms = declared->ttl_ms;
+    command.max_size = declared->max_size;
+    command.schema_version = declared->schema_version;
+    command.into_variable = false;
+    command.sensitive = declared->sensitive;
+  }
+  const auto reducer = reducer_of(command.reducer);
+  if (!reducer) return Error{ErrorCode::validation_error, "reducer '" + command.reducer + "' is not known"};
+  if (auto valid = check_channel_write(*reducer, write.value, command.max_size); !valid) return valid;
+  if (auto size = check_size("a write to channel '" + write.channel + "'", write.value.size()); !size) return size;
+  apply(std::move(command));
+  return {};
+}
+
+// ---- time ------------------------------------------------------------------------------------------------------------
+
+std::int64_t node_timeout_ms(const WorkflowNode& node) {
+  if (node.settings.size() <= 2) return 0;
+  for (const std::string_view name : {"timeoutMs", "timeout"}) {
+    const auto value = json::member(node.settings, name);
+    if (const auto ms = value ? json::as_int(*value) : std::nullopt) return *ms;
+  }
+  return 0;
+}
+
+std::int64_t run_deadline_ms(const Run& run) {
+  const std::int64_t timeout_ms = run.workflow->settings.timeout_ms;
+  if (timeout_ms <= 0 || run.state.status != RunStatus::running) return 0;
+  return run.state.started_ms + timeout_ms + run.state.waited_ms;
+}
+
+std::int64_t next_due_ms(const Run& run) {
+  if (is_terminal(run.state.status) || run.state.status == RunStatus::paused) return 0;
+  std::int64_t due_ms = run_deadline_ms(run);
+  const auto consider = [&due_ms](std::int64_t candidate_ms) {
+    if (candidate_ms > 0 && (due_ms == 0 || candidate_ms < due_ms)) due_ms = candidate_ms;
+  };
+  for (const auto& [id, node] : run.state.nodes) {
+    if (node.status == NodeStatus::sleeping || node.status == NodeStatus::retrying) consider(node.due_ms);
+    if (node.status != NodeStatus::running) continue;
+    const auto index = run.workflow->find_node(id);
+    if (!index) continue;
+    const std::int64_t timeout_ms = node_timeout_ms(run.workflow->nodes[*index]);
+    if (timeout_ms > 0) consider(node.started_ms + timeout_ms);
+  }
+  return due_ms;
+}
+
+}  // namespace openwop::runtime

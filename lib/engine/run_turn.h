@@ -1,0 +1,88 @@
+// A turn: one command carried out on one run, with everything that follows from it until the run waits for something
+// outside. Pure nodes run inside the turn, so a run made only of them is created and completed in one commit.
+//
+// A turn changes the run's state in memory and collects the events; nothing is visible before they are committed.
+// Lives on the run's shard.
+#pragma once
+
+#include <deque>
+
+#include "openwop/engine.h"
+#include "openwop/log.h"
+#include "openwop/run_decide.h"
+
+namespace openwop::runtime {
+
+struct Run {
+  RunId id;
+  std::shared_ptr<const RunHeader> header;
+  std::shared_ptr<const Workflow> workflow;
+  RunState state;
+};
+
+class RunTurn {
+ public:
+  RunTurn(const EngineOptions& options, Run& run, std::int64_t now_ms) : options_(options), run_(run), now_ms_(now_ms) {}
+
+  // ---- commands; each is followed by settle() ----
+  void start();
+  void node_done(std::size_t node, std::uint64_t token, NodeOutcome outcome);
+  void timers_due();
+  void take_over();
+  /// Goes on where a turn stopped at max_events_per_commit, or where the last process stopped.
+  void go_on();
+  /// Errors: conflict for an ended run.
+  [[nodiscard]] Status cancel(const command::CancelRun& command);
+
+  // ---- what came of it ----
+  [[nodiscard]] std::vector<Event>& events() { return events_; }
+  [[nodiscard]] std::vector<HostWrite>& host_writes() { return host_writes_; }
+  /// The turn stopped at max_events_per_commit; go_on() in another turn.
+  [[nodiscard]] bool more() const { return more_; }
+  /// The engine asked for something that the run's state forbids: a mistake of ours. Throw the turn away, and fail_run()
+  /// a freshly loaded run, so that one run's trouble stays its own.
+  [[nodiscard]] bool broken() const { return broken_; }
+  void fail_run(Failure failure, std::string_view node_id);
+
+ private:
+  void settle();
+  bool settle_last_nodes();
+  void consider(std::size_t node);
+  void begin(std::size_t node);
+  bool refuse_to_begin(std::size_t node, const NodeType* type);
+  void run_pure(std::size_t node, const PureHandler& handler, std::string inputs);
+  void finish_node(std::size_t node, NodeOutcome outcome);
+  void complete_node(std::size_t node, NodeCompleted completed);
+  [[nodiscard]] Status write_data(std::size_t node, const NodeCompleted& completed);
+  [[nodiscard]] Status write_variable(std::size_t node, const VariableWrite& write);
+  [[nodiscard]] Status write_channel(std::size_t node, const ChannelWrite& write);
+  [[nodiscard]] Status check_size(std::string_view what, std::size_t bytes) const;
+  void fail_node(std::size_t node, Failure failure);
+  void complete_run();
+  void stop_at_loopback_limit(std::uint32_t edge);
+  void push_targets(std::size_t node, const EdgeChoice& choice);
+
+  /// decide + fold.
+  void apply(const RunCommand& command);
+  [[nodiscard]] bool ended() const { return is_terminal(run_.state.status); }
+  [[nodiscard]] const WorkflowNode& node_at(std::size_t node) const { return run_.workflow->nodes[node]; }
+  [[nodiscard]] const NodeState* state_of(std::size_t node) const { return run_.state.find_node(node_at(node).id); }
+
+  const EngineOptions& options_;
+  Run& run_;
+  std::int64_t now_ms_;
+  std::vector<Event> events_;
+  std::vector<HostWrite> host_writes_;
+  std::deque<std::size_t> candidates_;
+  bool more_ = false;
+  bool broken_ = false;
+};
+
+/// Milliseconds that one attempt of the node may take (settings.timeoutMs, or settings.timeout); 0 = no limit.
+[[nodiscard]] std::int64_t node_timeout_ms(const WorkflowNode& node);
+/// When the run has to be looked at again by itself; 0 = never.
+[[nodiscard]] std::int64_t next_due_ms(const Run& run);
+/// When the run's own timeout ends it; 0 = never, or not while it waits.
+[[nodiscard]] std::int64_t run_deadline_ms(const Run& run);
+
+}  // namespace openwop::runtime

@@ -1,0 +1,355 @@
+#include "engine/shard.h"
+
+#include <algorithm>
+
+#include "engine/run_header.h"
+
+namespace openwop::runtime {
+
+namespace {
+constexpr int kMaxCancelTries = 16;
+}
+
+// ---- mailbox ---------------------------------------------------------------------------------------------------------
+
+void Shard::post(Message message) {
+  bool closed = false;
+  {
+    const std::lock_guard lock(mutex_);
+    closed = closed_;
+    if (!closed) {
+      mailbox_.push_back(std::move(message));
+      queued_.store(mailbox_.size(), std::memory_order_relaxed);
+    }
+  }
+  if (closed) return answer_error(message, {ErrorCode::service_unavailable, "the engine is closed"});
+  ready_.notify_one();
+}
+
+void Shard::close_mailbox() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+}
+
+void Shard::nudge() {
+  {
+    const std::lock_guard lock(mutex_);
+    nudged_ = true;
+  }
+  ready_.notify_one();
+}
+
+void Shard::wait(std::int64_t timeout_ms) {
+  std::unique_lock lock(mutex_);
+  const auto awake = [this] { return nudged_ || !mailbox_.empty(); };
+  if (timeout_ms < 0) {
+    ready_.wait(lock, awake);
+  } else {
+    ready_.wait_for(lock, std::chrono::milliseconds(timeout_ms), awake);
+  }
+  nudged_ = false;
+}
+
+bool Shard::run_queued() {
+  std::vector<Message> messages;
+  {
+    const std::lock_guard lock(mutex_);
+    messages.swap(mailbox_);
+    queued_.store(0, std::memory_order_relaxed);
+  }
+  for (Message& message : messages) handle(std::move(message));
+  return !messages.empty();
+}
+
+// ---- runs in memory --------------------------------------------------------------------------------------------------
+
+Result<std::optional<Shard::Resident>> Shard::take(const RunId& run) {
+  const auto at = resident_.find(run);
+  if (at == resident_.end()) return load(run);
+  std::optional<Resident> resident(std::move(at->second));
+  resident_.erase(at);
+  return resident;
+}
+
+Result<std::optional<Shard::Resident>> Shard::load(const RunId& run_id) const {
+  const Log log(core_.store);
+  auto head_row = core_.store.get(Log::head_key(run_id));
+  if (!head_row) return std::move(head_row).error();
+  if (!head_row->has_value()) return std::optional<Resident>{};
+  auto head = LogHead::decode(**head_row);
+  if (!head) return std::move(head).error();
+  auto marks = RunMarks::decode(head->summary);
+  if (!marks) return std::move(marks).error();
+  auto header_row = log.header(run_id);
+  if (!header_row) return std::move(header_row).error();
+  auto header = decode_header(header_row->value_or(""));
+  if (!header) return std::move(header).error();
+  auto workflow = core_.catalog.by_digest(header->workflow_digest);
+  if (!workflow) return std::move(workflow).error();
+
+  Resident resident{{run_id, std::make_shared<const RunHeader>(std::move(*header)), std::move(*workflow), {}},
+                    std::move(*head), std::move(**head_row), std::move(*marks)};
+  resident.run.state = initial_state(*resident.run.header);
+  auto folded = log.read(run_id, 0, [&](const EventView& event) {
+    fold(resident.run.state, event);
+    return true;
+  });
+  if (!folded) return std::move(folded).error();
+  if (resident.run.state.next_sequence != resident.head.next_sequence) {
+    return Error{ErrorCode::store_corrupt, "log of run " + run_id.text() + " ends before its head row says"};
+  }
+  return std::optional<Resident>(std::move(resident));
+}
+
+std::optional<Shard::Resident> Shard::take_or_defer(const RunId& run, Message& message) {
+  auto resident = take(run);
+  if (resident) return std::move(*resident);
+  core_.report(resident.error());
+  // An unreadable run stays as it is; what it has lost cannot be guessed. A store in trouble is asked again later.
+  if (resident.error().code == ErrorCode::store_io_error) core_.defer(std::move(message));
+  return std::nullopt;
+}
+
+// ---- messages --------------------------------------------------------------------------------------------------------
+
+void Shard::handle(Message message) {
+  std::visit([this](auto&& concrete) { handle(std::move(concrete)); }, std::move(message));
+}
+
+void Shard::handle(CreateMessage message) {
+  Resident resident;
+  resident.run = {message.run, message.header, message.workflow, initial_state(*message.header)};
+  resident.marks.tenant = message.header->tenant;
+  resident.marks.workflow_id = message.header->workflow_id;
+  resident.marks.created_ms = message.header->created_ms;
+  RunTurn turn(core_.options, resident.run, core_.now_ms());
+  turn.start();
+  const std::optional<LedgerClaim> claim = std::move(message.claim);
+  finish(std::move(resident), turn, std::move(message), claim ? &*claim : nullptr, true);
+}
+
+void Shard::handle(CancelMessage message) {
+  auto resident = take(message.run);
+  if (!resident) return message.done(std::move(resident).error());
+  if (!resident->has_value() || (*resident)->run.header->tenant != message.request.tenant) {
+    if (resident->has_value()) put_back(std::move(**resident));
+    return message.done(Error{ErrorCode::run_not_found, "no run has this id"});
+  }
+  if (message.tries > 0 && message.request.claim) {
+    // The commit before was refused: because the run had moved on, or because the key has been used meanwhile.
+    auto entry = core_.store.get(message.request.claim->row_key);
+    const bool used = entry.ok() && *entry != message.request.claim->replaces;
+    if (used) {
+      put_back(std::move(**resident));
+      return message.done(Error{ErrorCode::precondition_failed, "the key has been used meanwhile"});
+    }
+  }
+  if (message.tries > kMaxCancelTries) {
+    put_back(std::move(**resident));
+    return message.done(Error{ErrorCode::service_unavailable, "the run changes too fast to be cancelled"});
+  }
+  Run& run = (*resident)->run;
+  RunTurn turn(core_.options, run, core_.now_ms());
+  if (!is_terminal(run.state.status)) {
+    if (auto cancelled = turn.cancel({message.request.reason, message.request.cancelled_by}); !cancelled) {
+      put_back(std::move(**resident));
+      return message.done(std::move(cancelled).error());
+    }
+  }
+  const std::optional<LedgerClaim> claim = message.request.claim;
+  finish(std::move(**resident), turn, std::move(message), claim ? &*claim : nullptr, false);
+}
+
+void Shard::handle(HandlerDoneMessage message) {
+  Message origin(std::move(message));
+  auto& done = std::get<HandlerDoneMessage>(origin);
+  auto resident = take_or_defer(done.run, origin);
+  if (!resident) return;
+  RunTurn turn(core_.options, resident->run, core_.now_ms());
+  // The outcome is needed again if the commit does not succeed.
+  turn.node_done(done.node, done.token, done.outcome);
+  finish(std::move(*resident), turn, std::move(origin), nullptr, false);
+}
+
+void Shard::handle(TimerMessage message) {
+  Message origin(message);
+  auto resident = take_or_defer(message.run, origin);
+  if (!resident) {
+    core_.timers.settled(message.run);
+    return;
+  }
+  RunTurn turn(core_.options, resident->run, core_.now_ms());
+  turn.timers_due();
+  finish(std::move(*resident), turn, std::move(origin), nullptr, false);
+}
+
+void Shard::handle(GoOnMessage message) {
+  Message origin(message);
+  auto resident = take_or_defer(message.run, origin);
+  if (!resident) return;
+  RunTurn turn(core_.options, resident->run, core_.now_ms());
+  if (message.taken_over) {
+    turn.take_over();
+  } else {
+    turn.go_on();
+  }
+  finish(std::move(*resident), turn, std::move(origin), nullptr, false);
+}
+
+void Shard::put_back(Resident resident) {
+  if (in_flight_.contains(resident.run.id)) resident_.insert_or_assign(resident.run.id, std::move(resident));
+}
+
+void Shard::handle(std::unique_ptr<FailedTurnMessage> message) {
+  resident_.erase(message->run);
+  restore_handlers(*message);
+  if (message->again) handle(std::move(*message->again));
+}
+
+// ---- the end of a turn -----------------------------------------------------------------------------------------------
+
+RunMarks Shard::marks_of(const Resident& resident, bool more) const {
+  RunMarks marks = resident.marks;
+  marks.status = resident.run.state.status;
+  marks.changed_ms = resident.run.state.changed_ms;
+  marks.timer_due_ms = next_due_ms(resident.run);
+  marks.active = more;
+  for (const auto& [id, node] : resident.run.state.nodes) marks.active = marks.active || node.status == NodeStatus::running;
+  return marks;
+}
+
+bool Shard::add_rows(TurnTask& task, Resident& resident, RunTurn& turn, bool created) const {
+  const RunMarks after = marks_of(resident, turn.more());
+  const RunMarks& before = resident.marks;
+  task.timer_due_ms = after.timer_due_ms;
+  const bool same_marks = before.status == after.status && before.active == after.active &&
+                          before.timer_due_ms == after.timer_due_ms;
+  if (!created && turn.events().empty() && turn.host_writes().empty() && same_marks) return false;
+
+  const std::uint64_t first = resident.head.next_sequence;
+  LogHead head{resident.run.state.next_sequence, resident.head.epoch, is_terminal(after.status), after.encode()};
+  const RunId& id = resident.run.id;
+  if (created) {
+    Log::create(task.transaction, id, encode_header(*resident.run.header), turn.events(), head,
+                resident.run.header->engine_version);
+    put_created_rows(task.transaction, id, after, resident.run.header->tags);
+  } else {
+    Log::append(task.transaction, id, resident.head_row, first, turn.events(), head, resident.run.header->engine_version);
+    put_changed_rows(task.transaction, id, before, after);
+  }
+  for (const HostWrite& write : turn.host_writes()) {
+    const std::string key = std::string(1, kHostPrefix) + write.key;
+    if (write.value) {
+      task.transaction.put(key, *write.value);
+    } else {
+      task.transaction.erase(key);
+    }
+  }
+  task.has_events = !turn.events().empty();
+  resident.head_row = head.encode();
+  resident.head = std::move(head);
+  resident.marks = after;
+  return true;
+}
+
+/// Handlers to start: nodes that run and have none. Handlers to stop: those whose execution has ended.
+void Shard::sort_out_handlers(TurnTask& task, Resident& resident) {
+  const RunId& id = resident.run.id;
+  const auto known = in_flight_.find(id);
+  std::vector<std::shared_ptr<HandlerRun>> kept;
+  const auto is_current = [&](const HandlerRun& handler) {
+    const NodeState* node = resident.run.state.find_node(resident.run.workflow->nodes[handler.node()].id);
+    return node != nullptr && node->status == NodeStatus::running && node->started_sequence == handler.token();
+  };
+  if (known != in_flight_.end()) {
+    for (auto& handler : known->second) {
+      auto& list = is_current(*handler) ? kept : task.stop;
+      list.push_back(std::move(handler));
+    }
+  }
+  for (std::size_t i = 0; i < resident.run.workflow->nodes.size() && resident.marks.active; ++i) {
+    const WorkflowNode& node = resident.run.workflow->nodes[i];
+    const NodeState* state = resident.run.state.find_node(node.id);
+    if (state == nullptr || state->status != NodeStatus::running) continue;
+    const bool has_handler = std::any_of(kept.begin(), kept.end(), [&](const auto& handler) { return handler->node() == i; });
+    const NodeType* type = core_.options.nodes.find(node.type_id);
+    if (has_handler || type == nullptr) continue;
+    kept.push_back(std::make_shared<HandlerRun>(
+        core_.link, *type,
+        HandlerRun::Facts{id, resident.run.header, resident.run.workflow, i, state->started_sequence, state->attempt,
+                          state->iteration, state->started_ms, state->inputs.empty() ? "{}" : state->inputs,
+                          resident.run.state.variables}));
+    task.start.push_back(kept.back());
+  }
+  if (kept.empty()) {
+    if (known != in_flight_.end()) in_flight_.erase(known);
+  } else {
+    in_flight_.insert_or_assign(id, std::move(kept));
+  }
+}
+
+void Shard::finish(Resident resident, RunTurn& turn, Message origin, const LedgerClaim* claim, bool created) {
+  if (turn.broken()) return fail_broken(resident.run.id, std::move(origin), created);
+  auto task = std::make_unique<TurnTask>(core_, resident.run.id, std::move(origin));
+  task->durability = core_.options.durability;
+  task->status = resident.run.state.status;
+  const bool was_in_flight = in_flight_.contains(resident.run.id);
+  const bool changed = add_rows(*task, resident, turn, created);
+  if (claim != nullptr) {
+    // The answer to a create tells the state at acceptance, even if the run has ended in the same commit.
+    const RunStatus told = created ? RunStatus::running : resident.run.state.status;
+    const LedgerEntry entry{claim->request_digest, claim->outcome(resident.run.id, told), claim->expires_ms};
+    if (claim->replaces) {
+      Ledger::replace(task->transaction, claim->row_key, *claim->replaces, entry);
+    } else {
+      Ledger::record(task->transaction, claim->row_key, entry);
+    }
+  }
+  sort_out_handlers(*task, resident);
+  task->more = turn.more();
+  const bool is_in_flight = in_flight_.contains(resident.run.id);
+  if (is_in_flight && !was_in_flight) core_.active_runs.fetch_add(1);
+  if (!is_in_flight && was_in_flight) core_.active_runs.fetch_sub(1);
+  // A run that works stays in memory; a run that waits, or has ended, is only rows.
+  if (is_in_flight) resident_.insert_or_assign(resident.run.id, std::move(resident));
+
+  if (changed || claim != nullptr) {
+    core_.commits.submit(std::move(task));
+  } else {
+    task->finished(CommitOutcome::committed);
+  }
+}
+
+/// What sort_out_handlers() did for a turn that did not come to be.
+void Shard::restore_handlers(const FailedTurnMessage& failed) {
+  auto& handlers = in_flight_[failed.run];
+  const bool was_in_flight = !handlers.empty();
+  std::erase_if(handlers, [&](const auto& handler) {
+    return std::find(failed.not_started.begin(), failed.not_started.end(), handler) != failed.not_started.end();
+  });
+  handlers.insert(handlers.end(), failed.not_stopped.begin(), failed.not_stopped.end());
+  const bool is_in_flight = !handlers.empty();
+  if (!is_in_flight) in_flight_.erase(failed.run);
+  if (is_in_flight && !was_in_flight) core_.active_runs.fetch_add(1);
+  if (!is_in_flight && was_in_flight) core_.active_runs.fetch_sub(1);
+}
+
+void Shard::fail_broken(const RunId& run, Message origin, bool created) {
+  const Error error{ErrorCode::internal_error, "run " + run.text() + " reached a state that should not exist"};
+  core_.report(error);
+  answer_error(origin, error);
+  if (created) return;
+  auto loaded = load(run);
+  if (!loaded || !loaded->has_value() || is_terminal((*loaded)->run.state.status)) return;
+  RunTurn turn(core_.options, (*loaded)->run, core_.now_ms());
+  turn.fail_run({std::string(error_name(error.code)), "the engine could not go on with the run"}, {});
+  if (!turn.broken()) finish(std::move(**loaded), turn, GoOnMessage{run, false}, nullptr, false);
+}
+
+void Shard::cancel_handlers() {
+  for (const auto& [run, handlers] : in_flight_) {
+    for (const auto& handler : handlers) handler->cancel();
+  }
+}
+
+}  // namespace openwop::runtime

@@ -1,0 +1,61 @@
+#include "engine/turn_task.h"
+
+namespace openwop::runtime {
+
+void answer_error(const Message& message, const Error& error) {
+  if (const auto* create = std::get_if<CreateMessage>(&message)) create->done(error);
+  if (const auto* cancel = std::get_if<CancelMessage>(&message)) cancel->done(error);
+}
+
+void TurnTask::finished(const Result<CommitOutcome>& outcome) {
+  if (!outcome) return failed(outcome.error());
+  if (*outcome == CommitOutcome::refused) return refused();
+  committed();
+}
+
+void TurnTask::committed() {
+  // First let the run's timer be found again, then say when it is due: the other way round a scan in between could
+  // pass over it.
+  if (std::holds_alternative<TimerMessage>(origin_)) core_.timers.settled(run_);
+  if (core_.timers.note(timer_due_ms)) core_.wake_timekeeper();
+  if (has_events) core_.subscriptions->notify(run_);
+  for (const auto& handler : stop) handler->cancel();
+  for (auto& handler : start) core_.executor->post([handler = std::move(handler)] { handler->execute(); });
+  if (more) core_.post(GoOnMessage{run_, false});
+  if (const auto* create = std::get_if<CreateMessage>(&origin_)) {
+    create->done(CreatedRun{run_, RunStatus::running, create->header->created_ms});
+  } else if (const auto* cancel = std::get_if<CancelMessage>(&origin_)) {
+    cancel->done(status);
+  }
+}
+
+/// The run has moved on in the store, or the claim's key is taken.
+void TurnTask::refused() {
+  if (std::holds_alternative<CreateMessage>(origin_)) {
+    answer_error(origin_, {ErrorCode::precondition_failed, "the key has been used meanwhile"});
+    return undo(std::nullopt);
+  }
+  if (auto* cancel = std::get_if<CancelMessage>(&origin_)) ++cancel->tries;
+  undo(std::move(origin_));
+}
+
+/// Nobody knows whether the commit took effect. Callers are told; the run is looked at again in either case.
+void TurnTask::failed(const Error& error) {
+  core_.report(error);
+  answer_error(origin_, error);
+  const bool answered = std::holds_alternative<CreateMessage>(origin_) || std::holds_alternative<CancelMessage>(origin_);
+  core_.timers.note(timer_due_ms);
+  undo(std::nullopt);
+  core_.defer(answered ? Message(GoOnMessage{run_, false}) : std::move(origin_));
+}
+
+void TurnTask::undo(std::optional<Message> again) {
+  auto message = std::make_unique<FailedTurnMessage>();
+  message->run = run_;
+  message->not_started = std::move(start);
+  message->not_stopped = std::move(stop);
+  message->again = std::move(again);
+  core_.post(std::move(message));
+}
+
+}  // namespace openwop::runtime

@@ -1,0 +1,36 @@
+// The commit of one turn and what it justifies: answers, notifications, handlers. None of it happens before the commit
+// is durable (output commit), and none of it if the commit is refused or fails.
+#pragma once
+
+#include "engine/core.h"
+
+namespace openwop::runtime {
+
+/// Tells the caller of a message, if it has one.
+void answer_error(const Message& message, const Error& error);
+
+class TurnTask final : public CommitTask {
+ public:
+  TurnTask(Core& core, const RunId& run, Message origin) : core_(core), run_(run), origin_(std::move(origin)) {}
+
+  void finished(const Result<CommitOutcome>& outcome) override;
+
+  RunStatus status = RunStatus::pending;
+  bool has_events = false;
+  bool more = false;
+  std::int64_t timer_due_ms = 0;
+  std::vector<std::shared_ptr<HandlerRun>> start;
+  std::vector<std::shared_ptr<HandlerRun>> stop;
+
+ private:
+  void committed();
+  void refused();
+  void failed(const Error& error);
+  void undo(std::optional<Message> again);
+
+  Core& core_;
+  RunId run_;
+  Message origin_;
+};
+
+}  // namespace openwop::runtime

@@ -1,0 +1,98 @@
+#include "engine/workflow_catalog.h"
+
+#include <mutex>
+
+#include "openwop/workflow_check.h"
+
+namespace openwop::runtime {
+
+namespace {
+
+std::string digest_key(std::string_view digest) { return std::string{kWorkflowPrefix, 'd'}.append(digest); }
+std::string newest_key(std::string_view id) { return std::string{kWorkflowPrefix, 'l'}.append(id); }
+
+}  // namespace
+
+Result<std::shared_ptr<const Workflow>> WorkflowCatalog::add(std::string_view source) {
+  if (source.size() > options_.max_workflow_bytes) {
+    return Error{ErrorCode::payload_too_large, "workflow definition is larger than max_workflow_bytes (" +
+                                                   std::to_string(options_.max_workflow_bytes) + ")"};
+  }
+  auto loaded = load_workflow(source, [this](std::string_view type) { return options_.nodes.find(type) != nullptr; });
+  if (!loaded) return std::move(loaded).error();
+  if (auto checked = check_nodes(*loaded); !checked) return std::move(checked).error();
+  auto workflow = std::make_shared<const Workflow>(std::move(*loaded));
+
+  Transaction transaction;
+  transaction.put(digest_key(workflow->digest), workflow->source);
+  transaction.put(newest_key(workflow->id), workflow->digest);
+  auto outcome = store_.commit(transaction, Durability::sync);
+  if (!outcome) return std::move(outcome).error();
+  const std::unique_lock lock(mutex_);
+  newest_.insert_or_assign(workflow->id, workflow);
+  by_digest_.insert_or_assign(workflow->digest, workflow);
+  return workflow;
+}
+
+Status WorkflowCatalog::check_nodes(const Workflow& workflow) const {
+  std::vector<WorkflowProblem> problems;
+  for (std::size_t i = 0; i < workflow.nodes.size(); ++i) {
+    const NodeType* type = options_.nodes.find(workflow.nodes[i].type_id);
+    if (type == nullptr || !type->check) continue;
+    if (auto checked = type->check(workflow.nodes[i]); !checked) {
+      problems.push_back({"/nodes/" + std::to_string(i) + "/config", checked.error().message});
+    }
+  }
+  if (problems.empty()) return {};
+  return workflow_error(problems);
+}
+
+Result<std::shared_ptr<const Workflow>> WorkflowCatalog::newest(std::string_view id) const {
+  {
+    const std::shared_lock lock(mutex_);
+    if (const auto at = newest_.find(id); at != newest_.end()) return at->second;
+  }
+  // Ids are bounded by the definition's schema; a longer one cannot exist, and must not become a key.
+  constexpr std::size_t kMaxIdBytes = 512;
+  const Error not_found{ErrorCode::workflow_not_found, "no workflow has this id"};
+  if (id.empty() || id.size() > kMaxIdBytes) return not_found;
+  auto digest = store_.get(newest_key(id));
+  if (!digest) return std::move(digest).error();
+  if (!digest->has_value()) return not_found;
+  auto workflow = by_digest(**digest);
+  if (!workflow) return workflow;
+  const std::unique_lock lock(mutex_);
+  newest_.try_emplace((*workflow)->id, *workflow);
+  return workflow;
+}
+
+Result<std::shared_ptr<const Workflow>> WorkflowCatalog::by_digest(std::string_view digest) const {
+  {
+    const std::shared_lock lock(mutex_);
+    if (const auto at = by_digest_.find(digest); at != by_digest_.end()) return at->second;
+  }
+  auto source = store_.get(digest_key(digest));
+  if (!source) return std::move(source).error();
+  if (!source->has_value()) {
+    return Error{ErrorCode::workflow_not_found, "the workflow version " + std::string(digest) + " is not stored"};
+  }
+  // It was valid when it was stored. Node types that the host has dropped since show when a node of theirs starts.
+  auto loaded = parse_workflow(**source, {});
+  if (!loaded) return std::move(loaded).error();
+  auto workflow = std::make_shared<const Workflow>(std::move(*loaded));
+  const std::unique_lock lock(mutex_);
+  return by_digest_.try_emplace(std::string(digest), std::move(workflow)).first->second;
+}
+
+std::vector<std::string> WorkflowCatalog::ids() const {
+  std::vector<std::string> found;
+  const std::string prefix = newest_key({});
+  const auto status = store_.scan({prefix, prefix_end(prefix), false}, [&](std::string_view key, std::string_view) {
+    found.emplace_back(key.substr(prefix.size()));
+    return true;
+  });
+  if (!status) found.clear();
+  return found;
+}
+
+}  // namespace openwop::runtime

@@ -1,0 +1,41 @@
+#include "nodes/builtin_nodes.h"
+
+namespace openwop {
+
+void add_builtin_nodes(NodeRegistry& registry) {
+  nodes::add_control_nodes(registry);
+  nodes::add_branching_nodes(registry);
+  nodes::add_data_nodes(registry);
+}
+
+void add_fixture_nodes(NodeRegistry& registry) {
+  // Never runs: no host provides the capability (protocol 01 §22.3).
+  registry.add({"conformance.requiresMissing",
+                PureHandler([](const NodeInvocation&) -> NodeOutcome { return NodeCompleted{}; }),
+                {"conformance.never-provided"},
+                {}});
+}
+
+namespace nodes {
+
+std::optional<std::string_view> config_any(const NodeInvocation& node, std::initializer_list<std::string_view> names) {
+  for (const std::string_view name : names) {
+    if (const auto value = node.config_value(name)) return value;
+  }
+  return std::nullopt;
+}
+
+Failure invalid_config(std::string message) { return Failure{"validation_error", std::move(message)}; }
+
+Status require_string(const WorkflowNode& node, std::initializer_list<std::string_view> names) {
+  for (const std::string_view name : names) {
+    const auto value = json::member(node.config, name);
+    if (!value) continue;
+    if (!json::as_string(*value).value_or("").empty()) return {};
+    break;
+  }
+  return Error{ErrorCode::validation_error, "config must have a non-empty string '" + std::string(*names.begin()) + "'"};
+}
+
+}  // namespace nodes
+}  // namespace openwop

@@ -1,0 +1,50 @@
+#include "protocol/openwop/answer.h"
+
+#include "openwop/json.h"
+
+namespace openwop::wire {
+
+http::Response json_response(int status, std::string body) {
+  return {.status = status, .headers = {{"Content-Type", "application/json"}}, .body = std::move(body)};
+}
+
+http::Response error_response(const Error& error) {
+  std::string body;
+  {
+    json::ObjectWriter envelope(body);
+    envelope.string("error", error_name(error.code));
+    envelope.string("message", error.message.empty() ? error_name(error.code) : std::string_view(error.message));
+    if (!error.details.empty()) envelope.raw("details", error.details);
+  }
+  http::Response response = json_response(http_status(error.code), std::move(body));
+  if (const auto seconds = json::member(error.details, "retryAfter")) {
+    response.headers.emplace("Retry-After", std::string(*seconds));
+  }
+  if (response.status == 401) response.headers.emplace("WWW-Authenticate", "Bearer");
+  return response;
+}
+
+std::string with_detail(std::string_view details, std::string_view key, std::string_view raw_value) {
+  std::string out;
+  {
+    json::ObjectWriter object(out);
+    json::for_each_member(details, [&](std::string_view raw_key, std::string_view value) {
+      if (!json::key_is(raw_key, key)) object.raw_member(json::unescape(raw_key), value);
+      return true;
+    });
+    object.raw(key, raw_value);
+  }
+  return out;
+}
+
+Error invalid_field(std::string_view pointer, std::string_view message) {
+  Error error{ErrorCode::validation_error, std::string(pointer).append(": ").append(message)};
+  json::ObjectWriter details(error.details);
+  std::string& fields = details.value_of("fields");
+  fields += '[';
+  json::ObjectWriter(fields).string("pointer", pointer).string("message", message);
+  fields += ']';
+  return error;
+}
+
+}  // namespace openwop::wire

@@ -1,0 +1,77 @@
+#include "protocol/openwop/bearer_keys.h"
+
+#include <algorithm>
+#include <array>
+
+#include "openwop/hash.h"
+#include "openwop/json.h"
+#include "protocol/openwop/text_checks.h"
+
+namespace openwop {
+
+namespace {
+// Protocol 01 §4.2.
+constexpr std::array<std::string_view, 11> kScopes = {
+    "manifest:read", "runs:create",       "runs:read",     "runs:cancel", "artifacts:read",   "webhooks:manage",
+    "audit:read",    "approvals:respond", "packs:publish", "packs:yank",  "packs:yank-revert"};
+
+std::string first_hex_digits(const Sha256& hash, std::size_t count) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string out;
+  for (std::size_t i = 0; i < count; ++i) out += kHex[i % 2 == 0 ? hash[i / 2] >> 4U : hash[i / 2] & 15U];
+  return out;
+}
+}  // namespace
+
+std::vector<std::string> ApiKey::all_scopes() { return {kScopes.begin(), kScopes.end()}; }
+
+ApiKey ApiKey::of(std::string_view key, std::string tenant, std::vector<std::string> scopes) {
+  ApiKey made{.key_sha256 = sha256(key), .tenant = std::move(tenant), .scopes = std::move(scopes)};
+  made.id = first_hex_digits(made.key_sha256, 8);
+  return made;
+}
+
+namespace wire {
+
+namespace {
+
+constexpr std::size_t kMaxKeyBytes = 4096;
+
+// The token of exactly one `Authorization: Bearer <token>`, or nothing.
+std::string_view bearer_token(const http::Headers& headers) {
+  const auto [first, last] = headers.equal_range("Authorization");
+  if (first == last || std::next(first) != last) return {};
+  std::string_view value = first->second;
+  constexpr std::string_view kScheme = "bearer ";
+  if (value.size() <= kScheme.size()) return {};
+  const bool is_bearer = std::equal(kScheme.begin(), kScheme.end(), value.begin(),
+                                    [](char expected, char got) { return expected == http::NameLess::lower(got); });
+  if (!is_bearer) return {};
+  value.remove_prefix(std::min(value.find_first_not_of(' ', kScheme.size()), value.size()));
+  const bool clean = std::none_of(value.begin(), value.end(), [](char c) { return c == ' ' || is_control(c); });
+  return clean && value.size() <= kMaxKeyBytes ? value : std::string_view{};
+}
+
+}  // namespace
+
+Result<const ApiKey*> authenticate(const std::vector<ApiKey>& keys, const http::Headers& headers) {
+  const std::string_view token = bearer_token(headers);
+  if (token.empty()) return Error{ErrorCode::unauthenticated, "a bearer key is required"};
+  const Sha256 hash = sha256(token);
+  const ApiKey* found = nullptr;
+  for (const ApiKey& key : keys) {
+    if (equal_constant_time(key.key_sha256, hash)) found = &key;
+  }
+  if (found == nullptr) return Error{ErrorCode::unauthenticated, "the bearer key is not valid"};
+  return found;
+}
+
+Status require_scope(const ApiKey& key, std::string_view scope) {
+  if (std::find(key.scopes.begin(), key.scopes.end(), scope) != key.scopes.end()) return {};
+  Error error{ErrorCode::forbidden, "the key lacks the scope " + std::string(scope)};
+  json::ObjectWriter(error.details).string("scopeRequired", scope);
+  return error;
+}
+
+}  // namespace wire
+}  // namespace openwop

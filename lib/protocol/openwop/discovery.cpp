@@ -1,0 +1,100 @@
+// GET /.well-known/openwop: what this host can do, and nothing more (protocol 01 §7).
+#include <algorithm>
+
+#include "openwop/hash.h"
+#include "openwop/json.h"
+#include "protocol/openwop/answer.h"
+#include "protocol/openwop/routes.h"
+
+namespace openwop::wire {
+
+namespace {
+
+constexpr std::int64_t kEventLogSchemaVersion = 2;
+constexpr std::int64_t kMaxAgeSeconds = 300;
+
+void add_testing(json::ObjectWriter& document, const SurfaceParts& surface) {
+  const auto& keys = surface.options.keys;
+  if (std::none_of(keys.begin(), keys.end(), [](const ApiKey& key) { return key.test; })) return;
+  const std::int64_t current = surface.engine.options().engine_version;
+  json::ObjectWriter testing(document.value_of("testing"));
+  if (!surface.options.test_key_prefix.empty()) testing.string("testKeyPrefix", surface.options.test_key_prefix);
+  json::ObjectWriter(testing.value_of("forceEngineVersionRange"))
+      .integer("min", std::max<std::int64_t>(current - 1, 0))
+      .integer("max", current + 1);
+}
+
+void add_fixtures(json::ObjectWriter& document, const SurfaceParts& surface) {
+  if (!surface.options.advertise_fixtures) return;
+  std::string& list = document.value_of("fixtures");
+  list += '[';
+  bool first = true;
+  // A registered workflow's node types are all known: registration refuses others.
+  for (const std::string& id : surface.engine.workflow_ids()) {
+    if (!id.starts_with("conformance-")) continue;
+    if (!first) list += ',';
+    first = false;
+    json::append_quoted(list, id);
+  }
+  list += ']';
+}
+
+// The blocks that 1.0 documents without a schema. Clients look for some at the root and for some under `capabilities`,
+// so both carry them (trap T-5).
+void add_feature_blocks(json::ObjectWriter& document, const SurfaceParts& surface) {
+  document.raw("replay", R"({"supported":false,"modes":[]})");
+  document.raw("debugBundle", R"({"supported":false})");
+  document.raw("runs", R"({"pauseResume":{"supported":false,"drainPolicies":[]}})");
+  document.raw("webhooks", R"({"supported":false,"signatureAlgorithms":[]})");
+  json::ObjectWriter(document.value_of("idempotency"))
+      .boolean("supported", true)
+      .integer("layer1RetentionSeconds", surface.options.idempotency_retention_ms / 1000)
+      .integer("layer2RetentionSeconds", surface.options.step_retention_ms / 1000)
+      .string("crossRegion", "single-region");
+}
+
+std::string capabilities_document(const SurfaceParts& surface) {
+  const SurfaceOptions& options = surface.options;
+  std::string out;
+  {
+    json::ObjectWriter document(out);
+    document.string("protocolVersion", "1.0");
+    json::ObjectWriter(document.value_of("implementation"))
+        .string("name", options.implementation_name)
+        .string("version", options.implementation_version)
+        .string("vendor", options.implementation_vendor);
+    document.integer("engineVersion", surface.engine.options().engine_version);
+    document.integer("eventLogSchemaVersion", kEventLogSchemaVersion);
+    document.raw("supportedTransports", R"(["rest"])");
+    document.raw("supportedEnvelopes", "[]");
+    document.raw("schemaVersions", "{}");
+    // A closed object: other limits may not be published here (trap T-4).
+    json::ObjectWriter(document.value_of("limits"))
+        .integer("clarificationRounds", 3)
+        .integer("schemaRounds", 2)
+        .integer("envelopesPerTurn", 5)
+        .integer("maxNodeExecutions", surface.engine.options().max_node_executions);
+    add_testing(document, surface);
+    add_fixtures(document, surface);
+    add_feature_blocks(document, surface);
+    json::ObjectWriter nested(document.value_of("capabilities"));
+    add_feature_blocks(nested, surface);
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<http::Reply> get_capabilities(SurfaceParts& surface, const Call& call) {
+  std::string document = capabilities_document(surface);
+  const std::string tag = sha256_hex(document).substr(0, 16);
+  const std::string quoted_tag = '"' + tag + '"';
+  const bool unchanged = http::header(call.request.headers, "If-None-Match") == quoted_tag;
+  http::Response response = unchanged ? http::Response{.status = 304} : json_response(200, std::move(document));
+  response.headers.emplace("Cache-Control", "public, max-age=" + std::to_string(kMaxAgeSeconds));
+  response.headers.emplace("ETag", quoted_tag);
+  response.headers.emplace("Capabilities-Etag", tag);
+  return http::Reply(std::move(response));
+}
+
+}  // namespace openwop::wire

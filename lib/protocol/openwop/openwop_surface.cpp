@@ -1,0 +1,197 @@
+// The way of a request through the surface: limits, route, key, scope, handler, envelope (protocol 01 §4.3).
+#include "openwop/protocol/openwop_surface.h"
+
+#include <optional>
+
+#include "openwop/json.h"
+#include "protocol/openwop/answer.h"
+#include "protocol/openwop/bearer_keys.h"
+#include "protocol/openwop/routes.h"
+#include "protocol/openwop/surface_parts.h"
+#include "protocol/openwop/text_checks.h"
+
+namespace openwop {
+
+struct OpenWopSurface::Parts : wire::SurfaceParts {
+  using SurfaceParts::SurfaceParts;
+};
+
+namespace wire {
+
+Error overloaded(const SurfaceParts& surface, std::string_view message) {
+  Error error{ErrorCode::service_unavailable, std::string(message)};
+  json::ObjectWriter(error.details).integer("retryAfter", surface.options.retry_after_s);
+  return error;
+}
+
+Result<RunId> run_id_of(const Call& call) {
+  const auto id = RunId::parse(call.path_values.at(0));
+  if (!id) return Error{ErrorCode::run_not_found, "no such run"};
+  return *id;
+}
+
+namespace {
+
+void log(const SurfaceParts& surface, LogLevel level, std::string_view message, std::string_view fields) {
+  if (surface.options.log) surface.options.log(level, message, fields);
+}
+
+// 5xx answers carry an id that a log line carries too; what went wrong inside is told only there (protocol 01 §5.1).
+Error shown_on_the_wire(const SurfaceParts& surface, Error error) {
+  // A lost race inside the engine that the handler did not resolve is the caller's cue to try again.
+  if (error.code == ErrorCode::precondition_failed || error.code == ErrorCode::lease_lost) {
+    error.code = ErrorCode::service_unavailable;
+  }
+  if (http_status(error.code) < 500 || error.code == ErrorCode::not_implemented) return error;
+  const std::string correlation_id = surface.options.ids->next(surface.engine.now_ms()).text();
+  std::string fields;
+  json::ObjectWriter(fields)
+      .string("correlationId", correlation_id)
+      .string("code", error_name(error.code))
+      .string("detail", error.message);
+  log(surface, LogLevel::error, "request failed", fields);
+  const bool try_again = http_status(error.code) == 503;
+  const bool internal = error.code != ErrorCode::service_unavailable && error.code != ErrorCode::internal_error;
+  if (internal) {
+    error.message = try_again ? "the store is not available" : "the request could not be completed";
+    error.details.clear();
+  }
+  error.code = try_again ? ErrorCode::service_unavailable : ErrorCode::internal_error;
+  if (try_again && !json::member(error.details, "retryAfter")) {
+    error.details = with_detail(error.details, "retryAfter", std::to_string(surface.options.retry_after_s));
+  }
+  error.details = with_detail(error.details, "correlationId", json::quoted(correlation_id));
+  return error;
+}
+
+Status check_size(const SurfaceParts& surface, const http::Request& request) {
+  const auto limit = [](ErrorCode code, std::string_view name, std::size_t bytes) {
+    return Error{code, "the request exceeds " + std::string(name) + " = " + std::to_string(bytes)};
+  };
+  const SurfaceOptions& options = surface.options;
+  if (request.target.size() > options.max_target_bytes) {
+    return limit(ErrorCode::uri_too_long, "max_target_bytes", options.max_target_bytes);
+  }
+  std::size_t header_bytes = 0;
+  for (const auto& [name, value] : request.headers) {
+    header_bytes += name.size() + value.size();
+    const bool folded = (name + value).find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos;
+    if (folded) return Error{ErrorCode::validation_error, "a header holds a line break or a null byte"};
+  }
+  if (header_bytes > options.max_header_bytes) {
+    return limit(ErrorCode::headers_too_large, "max_header_bytes", options.max_header_bytes);
+  }
+  if (request.body.size() > options.max_request_body_bytes) {
+    return limit(ErrorCode::payload_too_large, "max_request_body_bytes", options.max_request_body_bytes);
+  }
+  return {};
+}
+
+http::Response method_not_allowed(const RouteMatch& match) {
+  http::Response response =
+      error_response({ErrorCode::method_not_allowed, "this path takes " + match.allowed + " only"});
+  response.headers.emplace("Allow", match.allowed);
+  return response;
+}
+
+// Trap T-15: a JSON 404 here would tell clients that a registry is mounted.
+http::Response no_registry() {
+  return {.status = 404, .headers = {{"Content-Type", "text/plain"}}, .body = "no pack registry here\n"};
+}
+
+struct Answered {
+  http::Reply reply;
+  const ApiKey* key = nullptr;
+};
+
+Result<Answered> answer(SurfaceParts& surface, const http::Request& request, std::string_view method) {
+  if (auto size = check_size(surface, request); !size) return std::move(size).error();
+  auto target = parse_target(request.target);
+  if (!target) return std::move(target).error();
+  const std::string_view root = target->segments.at(0);
+  if (root != "v1" && root != ".well-known") {
+    return Error{ErrorCode::unsupported_version, "every path begins with /v1/ or /.well-known/"};
+  }
+  if (root == "v1" && target->segments.size() > 1 && target->segments[1] == "packs") return Answered{no_registry()};
+
+  const RouteMatch match = match_route(method, *target);
+  Call call{.request = request, .target = *target};
+  const bool is_public = root != "v1" || (match.route != nullptr && match.route->scope.empty());
+  if (!is_public) {
+    // The key comes before the path: an anonymous caller learns nothing about what exists (trap T-2).
+    auto key = authenticate(surface.options.keys, request.headers);
+    if (!key) return std::move(key).error();
+    call.key = *key;
+  }
+  if (match.route == nullptr) {
+    if (match.allowed.empty()) return Error{ErrorCode::not_found, "no such resource"};
+    return Answered{method_not_allowed(match), call.key};
+  }
+  if (!match.route->scope.empty()) {
+    if (auto scope = require_scope(*call.key, match.route->scope); !scope) return std::move(scope).error();
+  }
+  for (const std::string_view raw : match.raw_values) {
+    auto value = decode_segment(raw);
+    if (!value) return std::move(value).error();
+    call.path_values.push_back(*std::move(value));
+  }
+  auto reply = match.route->handler(surface, call);
+  if (!reply) return std::move(reply).error();
+  return Answered{*std::move(reply), call.key};
+}
+
+int status_of(const http::Reply& reply) {
+  if (const auto* response = std::get_if<http::Response>(&reply)) return response->status;
+  return std::get<std::unique_ptr<http::EventStream>>(reply)->head().status;
+}
+
+void log_request(const SurfaceParts& surface, const http::Request& request, const ApiKey* key, int status,
+                 std::int64_t began_ms) {
+  const std::string_view target = request.target;
+  // Anyone may send anything: what a log line quotes is bounded and is text. Queries may hold secrets by mistake.
+  const std::string_view path = target.substr(0, std::min<std::size_t>(target.find('?'), 256));
+  std::string fields;
+  {
+    json::ObjectWriter object(fields);
+    object.string("method", is_plain_text(request.method) ? std::string_view(request.method) : "?");
+    object.string("path", is_plain_text(path) ? path : "?");
+    object.integer("status", status);
+    object.integer("tookMs", surface.engine.now_ms() - began_ms);
+    if (key != nullptr) object.string("keyId", key->id).string("tenant", key->tenant);
+  }
+  log(surface, LogLevel::debug, "request", fields);
+}
+
+}  // namespace
+}  // namespace wire
+
+OpenWopSurface::OpenWopSurface(Engine& engine, SurfaceOptions options) {
+  if (!options.ids) options.ids = std::make_shared<RandomIdSource>();
+  parts_ = std::make_unique<Parts>(engine, std::move(options));
+}
+
+OpenWopSurface::~OpenWopSurface() = default;
+
+http::Reply OpenWopSurface::handle(const http::Request& request) {
+  const std::int64_t began_ms = parts_->options.log_requests ? parts_->engine.now_ms() : 0;
+  const bool is_head = request.method == "HEAD";
+  auto answered = wire::answer(*parts_, request, is_head ? std::string_view("GET") : request.method);
+  http::Reply reply = answered ? std::move(answered->reply) : http::Reply(refuse(answered.error()));
+  if (parts_->options.log_requests) {
+    wire::log_request(*parts_, request, answered ? answered->key : nullptr, wire::status_of(reply), began_ms);
+  }
+  if (!is_head) return reply;
+  if (auto* stream = std::get_if<std::unique_ptr<http::EventStream>>(&reply)) return (*stream)->head();
+  std::get<http::Response>(reply).body.clear();
+  return reply;
+}
+
+http::Response OpenWopSurface::refuse(const Error& error) const {
+  return wire::error_response(wire::shown_on_the_wire(*parts_, error));
+}
+
+void OpenWopSurface::close() { parts_->waits.close(); }
+
+const SurfaceOptions& OpenWopSurface::options() const { return parts_->options; }
+
+}  // namespace openwop

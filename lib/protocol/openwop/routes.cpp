@@ -1,0 +1,71 @@
+#include "protocol/openwop/routes.h"
+
+#include <array>
+#include <optional>
+
+namespace openwop::wire {
+
+namespace {
+
+constexpr std::array kRoutes = {
+    Route{"GET", "/.well-known/openwop", "", get_capabilities},
+    Route{"GET", "/v1/workflows/{workflowId}", "manifest:read", get_workflow},
+    Route{"POST", "/v1/runs", "runs:create", create_run},
+    Route{"GET", "/v1/runs", "runs:read", list_runs},
+    Route{"GET", "/v1/runs/{runId}", "runs:read", get_run},
+    Route{"GET", "/v1/runs/{runId}/explain", "runs:read", explain_run},
+    Route{"POST", "/v1/runs/{runId}/cancel", "runs:cancel", cancel_run},
+    Route{"GET", "/v1/runs/{runId}/events", "runs:read", stream_run_events},
+    Route{"GET", "/v1/runs/{runId}/events/poll", "runs:read", poll_run_events},
+};
+
+// The raw value that a segment gives for a `{name}` or `{name}:verb`, or nothing.
+std::optional<std::string_view> placeholder_value(std::string_view pattern, std::string_view segment) {
+  const std::string_view verb = pattern.substr(pattern.find('}') + 1);  // with its colon, or empty
+  const auto colon = segment.rfind(':');
+  const std::string_view given = colon == std::string_view::npos ? std::string_view{} : segment.substr(colon);
+  if (given != verb) return std::nullopt;
+  const std::string_view value = segment.substr(0, segment.size() - given.size());
+  if (value.empty()) return std::nullopt;
+  return value;
+}
+
+bool matches(std::string_view pattern, const RequestTarget& target, std::vector<std::string_view>& values) {
+  values.clear();
+  pattern.remove_prefix(1);
+  for (std::size_t i = 0; i < target.segments.size(); ++i) {
+    const auto slash = pattern.find('/');
+    const std::string_view expected = pattern.substr(0, slash);
+    if (expected.starts_with('{')) {
+      const auto value = placeholder_value(expected, target.segments[i]);
+      if (!value) return false;
+      values.push_back(*value);
+    } else if (expected != target.segments[i]) {
+      return false;
+    }
+    const bool is_last = i + 1 == target.segments.size();
+    if (slash == std::string_view::npos) return is_last;
+    pattern = pattern.substr(slash + 1);
+  }
+  return false;
+}
+
+}  // namespace
+
+RouteMatch match_route(std::string_view method, const RequestTarget& target) {
+  RouteMatch match;
+  std::vector<std::string_view> values;
+  for (const Route& route : kRoutes) {
+    if (!matches(route.pattern, target, values)) continue;
+    if (route.method == method) {
+      match.route = &route;
+      match.raw_values = std::move(values);
+      return match;
+    }
+    if (!match.allowed.empty()) match.allowed += ", ";
+    match.allowed += route.method;
+  }
+  return match;
+}
+
+}  // namespace openwop::wire

@@ -1,0 +1,45 @@
+// The routes of the surface: one table. A pattern's `{name}` stands for one path segment; `{name}:verb` for one that
+// ends in that verb. A raw ':' in a segment begins a verb, so an id with a colon has to be percent-encoded.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/openwop/surface_parts.h"
+
+namespace openwop::wire {
+
+using Handler = Result<http::Reply> (*)(SurfaceParts& surface, const Call& call);
+
+struct Route {
+  std::string_view method;
+  std::string_view pattern;
+  /// The scope that the key must carry; empty: public.
+  std::string_view scope;
+  Handler handler;
+};
+
+struct RouteMatch {
+  /// Null when no route has the path and the method.
+  const Route* route = nullptr;
+  std::vector<std::string_view> raw_values = {};
+  /// Methods of the path, comma-separated; empty when no route has the path.
+  std::string allowed = {};
+};
+
+[[nodiscard]] RouteMatch match_route(std::string_view method, const RequestTarget& target);
+
+// Handlers, one file a resource.
+Result<http::Reply> get_capabilities(SurfaceParts& surface, const Call& call);
+Result<http::Reply> get_workflow(SurfaceParts& surface, const Call& call);
+Result<http::Reply> create_run(SurfaceParts& surface, const Call& call);
+Result<http::Reply> get_run(SurfaceParts& surface, const Call& call);
+Result<http::Reply> list_runs(SurfaceParts& surface, const Call& call);
+Result<http::Reply> explain_run(SurfaceParts& surface, const Call& call);
+Result<http::Reply> cancel_run(SurfaceParts& surface, const Call& call);
+Result<http::Reply> stream_run_events(SurfaceParts& surface, const Call& call);
+Result<http::Reply> poll_run_events(SurfaceParts& surface, const Call& call);
+
+}  // namespace openwop::wire

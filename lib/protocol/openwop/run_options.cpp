@@ -1,0 +1,193 @@
+#include "protocol/openwop/run_options.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "openwop/json.h"
+#include "protocol/openwop/answer.h"
+#include "protocol/openwop/text_checks.h"
+
+namespace openwop::wire {
+
+namespace {
+
+constexpr std::size_t kMaxTags = 100;
+constexpr std::size_t kMaxTagCharacters = 256;
+constexpr std::size_t kMaxMetadataBytes = 8192;
+constexpr std::size_t kMaxMetadataDepth = 4;
+constexpr std::size_t kMaxMockProviderCharacters = 128;
+
+enum class OptionType : std::uint8_t { integer_from_one, number, text, string_map, verbosity };
+
+struct ReservedOption {
+  std::string_view name;
+  OptionType type;
+  double max = 0;  // of a number; the minimum is 0
+};
+
+// Protocol 01 §10.2. `mockProvider` and `ai` are objects with rules of their own.
+constexpr std::array kReservedOptions = {
+    ReservedOption{"recursionLimit", OptionType::integer_from_one},
+    ReservedOption{"model", OptionType::text},
+    ReservedOption{"temperature", OptionType::number, 2},
+    ReservedOption{"maxTokens", OptionType::integer_from_one},
+    ReservedOption{"promptOverrides", OptionType::string_map},
+    ReservedOption{"escalationThreshold", OptionType::number, 1},
+    ReservedOption{"reasoningVerbosity", OptionType::verbosity},
+};
+
+Error invalid_option(std::string_view key, std::string_view raw, std::string_view message) {
+  Error error{ErrorCode::validation_error, "configurable." + std::string(key) + " " + std::string(message)};
+  json::ObjectWriter details(error.details);
+  details.string("key", key);
+  // Numbers are safe to repeat; text may be anything, secrets included.
+  if (json::kind(raw) == json::Kind::number && raw.size() <= 32) details.raw("value", raw);
+  return error;
+}
+
+Error out_of_range(std::string_view key, std::string_view raw, std::string_view min, std::string_view max) {
+  const std::string upper = max.empty() ? std::string() : " to " + std::string(max);
+  Error error = invalid_option(key, raw, "has to be a number from " + std::string(min) + upper);
+  error.details = with_detail(error.details, "min", min);
+  if (!max.empty()) error.details = with_detail(error.details, "max", max);
+  return error;
+}
+
+// Larger than any integer of ours is still an integer, and is clamped like others.
+bool is_integer_from_one(std::string_view raw) {
+  if (const auto value = json::as_int(raw)) return *value >= 1;
+  return !raw.empty() && std::all_of(raw.begin(), raw.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+bool is_string_map(std::string_view raw) {
+  bool all_strings = json::kind(raw) == json::Kind::object;
+  json::for_each_member(raw, [&](std::string_view, std::string_view value) {
+    all_strings = json::kind(value) == json::Kind::string;
+    return all_strings;
+  });
+  return all_strings;
+}
+
+Status check_option(const ReservedOption& option, std::string_view raw) {
+  switch (option.type) {
+    case OptionType::integer_from_one:
+      if (is_integer_from_one(raw)) return {};
+      return out_of_range(option.name, raw, "1", "");
+    case OptionType::number: {
+      const auto value = json::as_number(raw);
+      if (value && *value >= 0 && *value <= option.max) return {};
+      return out_of_range(option.name, raw, "0", option.max == 1 ? "1" : "2");
+    }
+    case OptionType::text:
+      if (const auto text = json::as_string(raw); text && !text->empty()) return {};
+      return invalid_option(option.name, raw, "has to be a string that is not empty");
+    case OptionType::string_map:
+      if (is_string_map(raw)) return {};
+      return invalid_option(option.name, raw, "has to be an object of strings");
+    case OptionType::verbosity:
+      if (raw == R"("summary")" || raw == R"("full")" || raw == R"("off")") return {};
+      return invalid_option(option.name, raw, "has to be summary, full or off");
+  }
+  return {};
+}
+
+// No AI provider exists in this host yet, so `ai.provider` can name none (§10.2: it has to be a supported one).
+Status check_ai(std::string_view raw) {
+  if (json::kind(raw) != json::Kind::object) return invalid_option("ai", raw, "has to be an object");
+  for (const std::string_view name : {"provider", "model", "credentialRef"}) {
+    const auto value = json::member(raw, name);
+    if (value && json::kind(*value) != json::Kind::string) {
+      return invalid_option("ai." + std::string(name), *value, "has to be a string");
+    }
+  }
+  if (json::member(raw, "provider")) return invalid_option("ai.provider", "null", "names no supported provider");
+  return {};
+}
+
+Status check_mock_provider(std::string_view raw, const ApiKey& key) {
+  const auto id = json::kind(raw) == json::Kind::object ? json::member(raw, "id") : std::nullopt;
+  const auto name = id ? json::as_string(*id) : std::nullopt;
+  const bool valid_name = name && !name->empty() && count_characters(*name) <= kMaxMockProviderCharacters;
+  if (!key.test) {
+    Error error{ErrorCode::mock_provider_forbidden, "mock providers are for test keys"};
+    json::ObjectWriter details(error.details);
+    if (valid_name) details.string("requestedProvider", *name);
+    details.raw("supportedProviders", "[]");
+    return error;
+  }
+  if (!valid_name) return invalid_option("mockProvider", raw, "has to be an object with an id of 1 to 128 characters");
+  bool closed = true;
+  json::for_each_member(raw, [&](std::string_view member, std::string_view value) {
+    closed = json::key_is(member, "id") ||
+             (json::key_is(member, "config") && json::kind(value) == json::Kind::object);
+    return closed;
+  });
+  if (!closed) return invalid_option("mockProvider", raw, "takes an id and an object config only");
+  Error error{ErrorCode::unsupported_mock_provider, "this host has no mock provider of that id"};
+  json::ObjectWriter(error.details).raw("supportedProviders", "[]");
+  return error;
+}
+
+std::size_t depth_of(std::string_view raw) {
+  std::size_t depth = 0;
+  std::size_t deepest = 0;
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    if (raw[i] == '"') {
+      i = json::detail::skip_string(raw, i) - 1;
+    } else if (raw[i] == '{' || raw[i] == '[') {
+      deepest = std::max(deepest, ++depth);
+    } else if (raw[i] == '}' || raw[i] == ']') {
+      --depth;
+    }
+  }
+  return deepest;
+}
+
+}  // namespace
+
+Status check_configurable(std::string_view configurable, const ApiKey& key) {
+  if (json::kind(configurable) != json::Kind::object) return invalid_field("/configurable", "has to be an object");
+  // A forbidden option is refused as such, whatever else is wrong.
+  if (const auto mock = json::member(configurable, "mockProvider"); mock) {
+    if (auto checked = check_mock_provider(*mock, key); !checked) return checked;
+  }
+  if (const auto ai = json::member(configurable, "ai"); ai) {
+    if (auto checked = check_ai(*ai); !checked) return checked;
+  }
+  for (const ReservedOption& option : kReservedOptions) {
+    const auto raw = json::member(configurable, option.name);
+    if (!raw) continue;
+    if (auto checked = check_option(option, *raw); !checked) return checked;
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> read_tags(std::string_view raw) {
+  if (json::kind(raw) != json::Kind::array) return invalid_field("/tags", "has to be an array of strings");
+  std::vector<std::string> tags;
+  std::optional<Error> problem;
+  json::for_each_element(raw, [&](std::string_view element) {
+    auto tag = json::as_string(element);
+    const std::size_t characters = tag ? count_characters(*tag) : 0;
+    if (characters < 1 || characters > kMaxTagCharacters) {
+      problem = invalid_field("/tags/" + std::to_string(tags.size()), "has to be a string of 1 to 256 characters");
+    } else if (tags.size() == kMaxTags) {
+      problem = invalid_field("/tags", "has more than 100 entries");
+    } else {
+      tags.push_back(*std::move(tag));
+    }
+    return !problem.has_value();
+  });
+  if (problem) return *std::move(problem);
+  return tags;
+}
+
+Status check_metadata(std::string_view raw) {
+  if (json::kind(raw) != json::Kind::object) return invalid_field("/metadata", "has to be an object");
+  if (raw.size() > kMaxMetadataBytes) return invalid_field("/metadata", "is larger than 8192 bytes");
+  if (depth_of(raw) > kMaxMetadataDepth) return invalid_field("/metadata", "is nested deeper than 4 levels");
+  return {};
+}
+
+}  // namespace openwop::wire

@@ -1,0 +1,114 @@
+#include "protocol/openwop/run_snapshot.h"
+
+#include <algorithm>
+
+#include "openwop/json.h"
+#include "openwop/time.h"
+
+namespace openwop::wire {
+
+namespace {
+
+constexpr std::string_view kMasked = R"("[REDACTED]")";
+constexpr std::int64_t kEventLogSchemaVersion = 2;
+
+void add_time(json::ObjectWriter& object, std::string_view key, std::int64_t time_ms) {
+  if (time_ms == 0) return;
+  const auto text = rfc3339_chars(time_ms);
+  object.string(key, {text.data(), text.size()});
+}
+
+// {code, message, details?} is closed; what nodes add beside it, such as `retryable`, stays in the events.
+void append_error(std::string& out, std::string_view error) {
+  const auto text = [&](std::string_view name, std::string_view fallback) {
+    const auto raw = json::member(error, name);
+    auto value = raw ? json::as_string(*raw) : std::nullopt;
+    return value && !value->empty() ? *std::move(value) : std::string(fallback);
+  };
+  json::ObjectWriter object(out);
+  object.string("code", text("code", "internal_error")).string("message", text("message", "the run failed"));
+  const auto details = json::member(error, "details");
+  if (details && json::kind(*details) == json::Kind::object) object.raw("details", *details);
+}
+
+void append_node_states(std::string& out, const RunState& state) {
+  json::ObjectWriter nodes(out);
+  for (const auto& [id, node] : state.nodes) {
+    json::ObjectWriter object(nodes.value_of_member(id));
+    object.string("status", node_status_name(node.status));
+    object.integer("attempt", node.attempt);
+    if (node.iteration > 0) object.integer("iteration", node.iteration);
+    add_time(object, "since", node.since_ms);
+    add_time(object, "startedAt", node.started_ms);
+    add_time(object, "dueAt", node.due_ms);
+    if (!node.error.empty() && node.status != NodeStatus::completed) append_error(object.value_of("error"), node.error);
+  }
+}
+
+void append_variables(std::string& out, const RunView& run) {
+  json::ObjectWriter variables(out);
+  const auto add = [&](std::string_view name, std::string_view value) {
+    const WorkflowVariable* declared = run.workflow ? run.workflow->find_variable(name) : nullptr;
+    variables.raw_member(name, declared != nullptr && declared->sensitive ? kMasked : value);
+  };
+  // What the run began with, then what its nodes have written since.
+  json::for_each_member(run.header.variables, [&](std::string_view raw_name, std::string_view value) {
+    const std::string name = json::unescape(raw_name);
+    if (!run.state.variables.contains(name)) add(name, value);
+    return true;
+  });
+  for (const auto& [name, value] : run.state.variables) add(name, value);
+}
+
+void append_channels(std::string& out, const RunView& run) {
+  json::ObjectWriter channels(out);
+  for (const WorkflowChannel& channel : run.workflow->channels) {
+    const auto value = run.state.channels.find(channel.name);
+    const bool written = value != run.state.channels.end();
+    if (!written && channel.default_value.empty()) continue;
+    const std::string_view shown = written ? std::string_view(value->second) : channel.default_value;
+    channels.raw_member(channel.name, channel.sensitive ? kMasked : shown);
+  }
+}
+
+void add_options(json::ObjectWriter& snapshot, const RunHeader& header) {
+  if (!header.tags.empty()) {
+    std::string& list = snapshot.value_of("tags");
+    list += '[';
+    for (std::size_t i = 0; i < header.tags.size(); ++i) {
+      if (i > 0) list += ',';
+      json::append_quoted(list, header.tags[i]);
+    }
+    list += ']';
+  }
+  if (!header.metadata.empty()) snapshot.raw("metadata", header.metadata);
+  // As sent: resolved limits stay inside (trap T-48).
+  if (!header.configurable.empty()) snapshot.raw("configurable", header.configurable);
+}
+
+}  // namespace
+
+void append_run_snapshot(std::string& out, const RunView& run) {
+  const RunState& state = run.state;
+  json::ObjectWriter snapshot(out);
+  snapshot.string("runId", run.run_id.text());
+  snapshot.string("workflowId", run.header.workflow_id);
+  snapshot.string("status", status_name(state.status));
+  if (is_waiting(state.status)) {
+    const auto suspended = std::find_if(state.nodes.begin(), state.nodes.end(), [](const auto& entry) {
+      return entry.second.status == NodeStatus::suspended;
+    });
+    if (suspended != state.nodes.end()) snapshot.string("currentNodeId", suspended->first);
+  }
+  add_time(snapshot, "startedAt", state.started_ms);
+  if (is_terminal(state.status)) add_time(snapshot, "completedAt", state.ended_ms);
+  append_node_states(snapshot.value_of("nodeStates"), state);
+  append_variables(snapshot.value_of("variables"), run);
+  if (run.workflow && run.workflow->declares_channels) append_channels(snapshot.value_of("channels"), run);
+  if (state.status == RunStatus::failed) append_error(snapshot.value_of("error"), state.error);
+  snapshot.string("engineVersion", std::to_string(run.header.engine_version));
+  snapshot.integer("eventLogSchemaVersion", kEventLogSchemaVersion);
+  add_options(snapshot, run.header);
+}
+
+}  // namespace openwop::wire
