@@ -264,6 +264,7 @@ void HttpServer::send_stream(const httplib::Request& request, httplib::Response&
     connection.close_after_response();
     response.set_content_provider(std::string(type), provide);
   } else {
+    response.set_header("Connection", "keep-alive");
     response.set_chunked_content_provider(std::string(type), provide);
   }
 }

@@ -1,10 +1,12 @@
 // Lease: time-bound ownership with a fencing epoch. Run claims between hosts, worker claims and runtime sessions use it
 // (OpenWOP protocol 01 §14).
 //
-//   C <name>  ->  format, holder, epoch, expiry
+//   C <name>       ->  format, holder, epoch, expiry
+//   C <name> 0x00  ->  epoch: the guard
 //
 // Each change of holder raises the epoch by one. A holder adds require_held() to every transaction that only it may
-// make: once another holder has taken over, the store refuses the write, however late the old holder wakes up.
+// make: once another holder has taken over, the store refuses the write, however late the old holder wakes up. The guard
+// is a row of its own so that a renewal does not refuse the holder's commits in flight.
 // Expiry is judged by the caller's clock, so clocks of hosts may differ by less than the time to live; a wrong clock can
 // make a lease change hands early, never make two holders' writes succeed.
 //
@@ -61,6 +63,7 @@ class Leases {
       transaction.require_absent(next.key());
     }
     transaction.put(next.key(), next.encode());
+    transaction.put(guard_key(next), guard_value(next));
     auto outcome = store_.commit(transaction, Durability::sync);
     if (!outcome) return std::move(outcome).error();
     if (*outcome == CommitOutcome::refused) return Error{ErrorCode::conflict, "another holder took the lease first"};
@@ -94,12 +97,18 @@ class Leases {
     return std::optional<Lease>{std::move(*lease)};
   }
 
-  /// Makes the transaction depend on the lease being exactly as held.
+  /// Makes the transaction depend on nobody having taken the lease over since this holder got it.
   static void require_held(Transaction& transaction, const Lease& lease) {
-    transaction.require_equals(lease.key(), lease.encode());
+    transaction.require_equals(guard_key(lease), guard_value(lease));
   }
 
  private:
+  static std::string guard_key(const Lease& lease) { return lease.key() + '\0'; }
+  static std::string guard_value(const Lease& lease) {
+    std::string value;
+    bytes::put_u64(value, lease.epoch);
+    return value;
+  }
   static Result<Lease> decode(std::string_view name, std::string_view row) {
     bytes::Reader reader(row);
     const std::uint8_t format = reader.u8();
@@ -124,8 +133,9 @@ class Leases {
 
   Result<Lease> exchange(const Lease& from, const Lease& to) {
     Transaction transaction;
-    require_held(transaction, from);
+    transaction.require_equals(from.key(), from.encode());
     transaction.put(to.key(), to.encode());
+    if (to.holder.empty()) transaction.erase(guard_key(from));
     auto outcome = store_.commit(transaction, Durability::sync);
     if (!outcome) return std::move(outcome).error();
     if (*outcome == CommitOutcome::refused) return Error{ErrorCode::lease_lost, "the lease has another holder or expiry"};

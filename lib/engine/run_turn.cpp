@@ -392,6 +392,9 @@ Status RunTurn::write_data(std::size_t node, const NodeCompleted& completed) {
   }
   for (const Event& event : completed.events) {
     if (auto size = check_size("an event of the node", event.payload.size()); !size) return size;
+    if (changes_state(event.type)) {
+      return Error{ErrorCode::validation_error, "a node must not emit '" + std::string(event_name(event.type)) + "'"};
+    }
     apply(command::AppendNote{event});
   }
   if (completed.variables.empty() && completed.channels.empty()) return {};

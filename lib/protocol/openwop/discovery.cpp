@@ -24,6 +24,16 @@ void add_testing(json::ObjectWriter& document, const SurfaceParts& surface) {
       .integer("max", current + 1);
 }
 
+// Some fixtures hide behaviour of features that this host does not have in an agent reference or in the config of
+// core.identity, which as such has none (protocol 01 §22.6). They can run, but not as they are meant to (trap T-35).
+bool runs_in_full(const Workflow& workflow) {
+  return std::none_of(workflow.nodes.begin(), workflow.nodes.end(), [](const WorkflowNode& node) {
+    bool has_config = false;
+    json::for_each_member(node.config, [&](std::string_view, std::string_view) { return !(has_config = true); });
+    return !node.agent.empty() || (node.type_id == "core.identity" && has_config);
+  });
+}
+
 void add_fixtures(json::ObjectWriter& document, const SurfaceParts& surface) {
   if (!surface.options.advertise_fixtures) return;
   std::string& list = document.value_of("fixtures");
@@ -32,6 +42,8 @@ void add_fixtures(json::ObjectWriter& document, const SurfaceParts& surface) {
   // A registered workflow's node types are all known: registration refuses others.
   for (const std::string& id : surface.engine.workflow_ids()) {
     if (!id.starts_with("conformance-")) continue;
+    const auto workflow = surface.engine.workflow(id);
+    if (!workflow || !runs_in_full(**workflow)) continue;
     if (!first) list += ',';
     first = false;
     json::append_quoted(list, id);
