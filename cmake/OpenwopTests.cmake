@@ -76,6 +76,10 @@ foreach(name IN LISTS openwop_test_dirs)
   if(name MATCHES "^(wire|crash)$" AND TARGET openwop-refserver)
     add_dependencies(${target} openwop-refserver)
   endif()
+  # The examples are tested there.
+  if(name STREQUAL "engine" AND TARGET embed)
+    add_dependencies(${target} embed)
+  endif()
 
   set(timeout ${openwop_timeout_default})
   if(DEFINED openwop_timeout_${name})

@@ -12,13 +12,13 @@ cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 rooms() {
   local p=include/openwop
   echo "foundation whole lib/foundation/ openwop/embedded_schemas.h" \
-    $p/{result,json,bytes,ids,clock,time,hash,limits}.h
+    $p/{result,json,bytes,ids,clock,time,hash,executor}.h
   echo "store split lib/stores/" $p/{store,memory_store,rocksdb_store}.h
   # An event is the log's record, so it lives with the log; what events mean is the room above.
   echo "durable whole lib/durable/" $p/{event,log,ledger,lease,timer}.h
   echo "workflow whole lib/workflow/" \
-    $p/{expression,workflow,workflow_parse,reducers,run_status,run_command,run_state,run_decide}.h \
-    $p/detail/{expression_{value,lexer,program,parser,functions,machine},regex}.h
+    $p/{interrupt_token,expression,workflow,workflow_parse,workflow_check,workflow_graph,workflow_problems,reducers,run_status,run_command,run_state,run_decide}.h \
+    $p/detail/{expression_{value,lexer,program,parser,functions,machine},workflow_{fields,reader},regex}.h
   echo "nodes whole lib/nodes/" $p/node.h
   echo "engine whole lib/engine/" $p/engine.h
   echo "protocol split lib/protocol/ $p/protocol/"

@@ -60,8 +60,7 @@ void Connection::begin_body() {
 bool Connection::flush() {
   std::size_t sent = 0;
   while (!failed_ && sent < output_.size()) {
-    const ssize_t count =
-        ::send(socket_, output_.data() + sent, output_.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t count = ::send(socket_, output_.data() + sent, output_.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count > 0) {
       sent += static_cast<std::size_t>(count);
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {

@@ -1,6 +1,6 @@
 // One client connection: a socket with buffers and deadlines, as the stream that cpp-httplib reads requests from and
-// writes responses to. httplib's own stream bounds each read only, so a client that sends a byte now and then could hold
-// a thread for ever; here a whole request has a deadline.
+// writes responses to. httplib's own stream bounds each read only, so a client that sends a byte now and then could
+// hold a thread for ever; here a whole request has a deadline.
 //
 // Lives on its connection's thread.
 #pragma once
@@ -15,11 +15,11 @@
 namespace refserver {
 
 struct ConnectionLimits {
-  std::chrono::milliseconds idle{30'000};     // between requests
-  std::chrono::milliseconds header{10'000};   // from the first byte of a request to the end of its headers
-  std::chrono::milliseconds body{30'000};     // from there to the end of the body
-  std::chrono::milliseconds write{20'000};    // for the client to take some of what is sent
-  std::size_t max_header_bytes = 32'768;      // request line and headers
+  std::chrono::milliseconds idle{30'000};    // between requests
+  std::chrono::milliseconds header{10'000};  // from the first byte of a request to the end of its headers
+  std::chrono::milliseconds body{30'000};    // from there to the end of the body
+  std::chrono::milliseconds write{20'000};   // for the client to take some of what is sent
+  std::size_t max_header_bytes = 32'768;     // request line and headers
 };
 
 class Connection final : public httplib::Stream {

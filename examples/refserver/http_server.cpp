@@ -114,11 +114,14 @@ openwop::Result<int> HttpServer::bind(const std::string& host, int port) {
 void HttpServer::serve() { listen_after_bind(); }
 
 void HttpServer::drain() {
-  ::shutdown(listening_socket_, SHUT_RDWR);  // the accepting thread leaves; httplib closes the socket
   surface_.close();
-  const std::lock_guard lock(mutex_);
-  draining_ = true;
-  for (const int socket : idle_) ::shutdown(socket, SHUT_RD);
+  {
+    const std::lock_guard lock(mutex_);
+    draining_ = true;
+    for (const int socket : idle_) ::shutdown(socket, SHUT_RD);
+  }
+  // Last: serve() may return right after it, and what it served may be gone. httplib closes the socket.
+  ::shutdown(listening_socket_, SHUT_RDWR);
 }
 
 void HttpServer::abort_connections() {
@@ -166,7 +169,7 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
       if (!has_request) break;
       bool closed = false;
       const bool served = process_request(connection, false, closed, [&](httplib::Request& request) {
-        request.ranges.clear();                  // httplib would cut answers to a Range that nobody offered
+        request.ranges.clear();                    // httplib would cut answers to a Range that nobody offered
         request.headers.erase("Accept-Encoding");  // and compress them, streams included
         request.path = "/";
         connection.begin_body();

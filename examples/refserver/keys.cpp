@@ -85,7 +85,8 @@ Result<std::string> load_or_make_key(const std::string& folder) {
   if (file < 0) return failed();
   const std::string key = make_key();
   const std::string line = key + "\n";
-  const bool written = ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) && ::fsync(file) == 0;
+  const bool written =
+      ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) && ::fsync(file) == 0;
   const bool closed = ::close(file) == 0;
   if (written && closed) return key;
   const Error error = failed();

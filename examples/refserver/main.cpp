@@ -1,11 +1,12 @@
-// openwop-refserver: the OpenWOP surface over HTTP. What a host of the library needs, in one folder: a store, an engine,
-// a surface, and some HTTP server around it.
+// openwop-refserver: the OpenWOP surface over HTTP. What a host of the library needs, in one folder: a store, an
+// engine, a surface, and some HTTP server around it.
 //
 // On stdout: one line, {"listening":"http://HOST:PORT"}, once requests are served. Everything else goes to stderr.
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -63,14 +64,24 @@ openwop::SurfaceOptions surface_options(const Config& config) {
 /// Without a configured key: one of our own, told to whoever started the server and to nobody else.
 openwop::Result<std::string> own_key(Config& config) {
   if (!config.keys.empty()) return std::string();
-  auto key = config.data_folder.empty() ? openwop::Result<std::string>(make_key()) : load_or_make_key(config.data_folder);
+  auto key =
+      config.data_folder.empty() ? openwop::Result<std::string>(make_key()) : load_or_make_key(config.data_folder);
   if (key) config.keys.push_back(openwop::ApiKey::of(*key));
   return key;
 }
 
 void print_first_steps(const std::string& key, const std::string& url, const openwop::Engine& engine) {
-  const auto ids = engine.workflow_ids();
-  const std::string workflow = ids.empty() ? "WORKFLOW_ID" : ids.front();
+  std::string workflow = "WORKFLOW_ID";
+  for (const std::string& id : engine.workflow_ids()) {
+    const auto found = engine.workflow(id);
+    const bool needs_inputs =
+        found && std::any_of((*found)->variables.begin(), (*found)->variables.end(),
+                             [](const auto& variable) { return variable.required && variable.default_value.empty(); });
+    if (found && !needs_inputs) {
+      workflow = id;
+      break;
+    }
+  }
   std::fprintf(stderr,
                "\nAPI key: %s\n\nCreate a run:\n"
                "  curl -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' \\\n"
@@ -112,13 +123,15 @@ int serve(Config& config) {
   const auto workflows = load_workflows(**engine, config.workflow_folders);
   if (!workflows) return fail("workflows cannot be loaded", workflows.error());
   log(LogLevel::info, "workflows loaded",
-      "{\"loaded\":" + std::to_string(workflows->ids.size()) + ",\"refused\":" + std::to_string(workflows->refused) + "}");
+      "{\"loaded\":" + std::to_string(workflows->ids.size()) + ",\"refused\":" + std::to_string(workflows->refused) +
+          "}");
   const auto key = own_key(config);
   if (!key) return fail("no key", key.error());
 
   openwop::OpenWopSurface surface(**engine, surface_options(config));
   // Never destroyed: the signal thread may hold it to the last moment of the process.
-  auto* const server = new HttpServer(surface, config.max_connections);
+  static HttpServer* server = nullptr;
+  server = new HttpServer(surface, config.max_connections);
   const auto port = server->bind(config.host, config.port);
   if (!port) return fail("cannot listen", port.error());
   const std::string url = url_of(config, *port);

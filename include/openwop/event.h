@@ -77,56 +77,58 @@ struct EventTypeInfo {
   bool in_updates;
   bool in_values;
   bool terminal;
+  /// fold() acts on it; all others are notes.
+  bool changes_state;
 };
 
 inline constexpr std::array kEventTypes = {
-    EventTypeInfo{EventType::run_started, "run.started", true, true, false},
-    EventTypeInfo{EventType::run_completed, "run.completed", true, true, true},
-    EventTypeInfo{EventType::run_failed, "run.failed", true, true, true},
-    EventTypeInfo{EventType::run_cancelled, "run.cancelled", true, true, true},
-    EventTypeInfo{EventType::run_resuming, "run.resuming", false, false, false},
-    EventTypeInfo{EventType::run_paused, "run.paused", true, true, false},
-    EventTypeInfo{EventType::run_resumed, "run.resumed", true, true, false},
-    EventTypeInfo{EventType::run_restored_from_snapshot, "run.restored-from-snapshot", false, false, false},
-    EventTypeInfo{EventType::node_started, "node.started", false, true, false},
-    EventTypeInfo{EventType::node_completed, "node.completed", true, true, false},
-    EventTypeInfo{EventType::node_failed, "node.failed", true, true, false},
-    EventTypeInfo{EventType::node_suspended, "node.suspended", true, true, false},
-    EventTypeInfo{EventType::node_suspend_failed, "node.suspend-failed", false, false, false},
-    EventTypeInfo{EventType::node_resumed, "node.resumed", false, false, false},
-    EventTypeInfo{EventType::node_retried, "node.retried", false, false, false},
-    EventTypeInfo{EventType::node_skipped, "node.skipped", true, true, false},
-    EventTypeInfo{EventType::node_cancelled, "node.cancelled", true, true, false},
-    EventTypeInfo{EventType::interrupt_requested, "interrupt.requested", true, true, false},
-    EventTypeInfo{EventType::interrupt_resolved, "interrupt.resolved", true, true, false},
-    EventTypeInfo{EventType::approval_requested, "approval.requested", true, true, false},
-    EventTypeInfo{EventType::approval_received, "approval.received", true, true, false},
-    EventTypeInfo{EventType::clarification_requested, "clarification.requested", true, true, false},
-    EventTypeInfo{EventType::clarification_resolved, "clarification.resolved", true, true, false},
-    EventTypeInfo{EventType::channel_written, "channel.written", false, false, false},
-    EventTypeInfo{EventType::artifact_created, "artifact.created", true, true, false},
-    EventTypeInfo{EventType::output_chunk, "output.chunk", false, false, false},
-    EventTypeInfo{EventType::variable_changed, "variable.changed", false, false, false},
-    EventTypeInfo{EventType::log_appended, "log.appended", false, false, false},
-    EventTypeInfo{EventType::version_pinned, "version.pinned", false, false, false},
-    EventTypeInfo{EventType::workflow_restored, "workflow.restored", false, false, false},
-    EventTypeInfo{EventType::workflow_loopback_limit, "workflow.loopback-limit", false, false, false},
-    EventTypeInfo{EventType::workflow_stalled, "workflow.stalled", false, false, false},
-    EventTypeInfo{EventType::cap_breached, "cap.breached", false, false, false},
-    EventTypeInfo{EventType::replay_diverged, "replay.diverged", false, false, false},
-    EventTypeInfo{EventType::lease_acquired, "lease.acquired", false, false, false},
-    EventTypeInfo{EventType::lease_renewed, "lease.renewed", false, false, false},
-    EventTypeInfo{EventType::lease_lost, "lease.lost", false, false, false},
-    EventTypeInfo{EventType::lease_handed_off, "lease.handed-off", false, false, false},
-    EventTypeInfo{EventType::agent_reasoned, "agent.reasoned", false, false, false},
-    EventTypeInfo{EventType::agent_tool_called, "agent.toolCalled", false, false, false},
-    EventTypeInfo{EventType::agent_tool_returned, "agent.toolReturned", false, false, false},
-    EventTypeInfo{EventType::agent_handoff, "agent.handoff", false, false, false},
-    EventTypeInfo{EventType::agent_decided, "agent.decided", false, false, false},
-    EventTypeInfo{EventType::run_orchestrator_decided, "runOrchestrator.decided", false, false, false},
-    EventTypeInfo{EventType::conversation_opened, "conversation.opened", false, false, false},
-    EventTypeInfo{EventType::conversation_exchanged, "conversation.exchanged", false, false, false},
-    EventTypeInfo{EventType::conversation_closed, "conversation.closed", false, false, false},
+    EventTypeInfo{EventType::run_started, "run.started", true, true, false, true},
+    EventTypeInfo{EventType::run_completed, "run.completed", true, true, true, true},
+    EventTypeInfo{EventType::run_failed, "run.failed", true, true, true, true},
+    EventTypeInfo{EventType::run_cancelled, "run.cancelled", true, true, true, true},
+    EventTypeInfo{EventType::run_resuming, "run.resuming", false, false, false, false},
+    EventTypeInfo{EventType::run_paused, "run.paused", true, true, false, true},
+    EventTypeInfo{EventType::run_resumed, "run.resumed", true, true, false, true},
+    EventTypeInfo{EventType::run_restored_from_snapshot, "run.restored-from-snapshot", false, false, false, false},
+    EventTypeInfo{EventType::node_started, "node.started", false, true, false, true},
+    EventTypeInfo{EventType::node_completed, "node.completed", true, true, false, true},
+    EventTypeInfo{EventType::node_failed, "node.failed", true, true, false, true},
+    EventTypeInfo{EventType::node_suspended, "node.suspended", true, true, false, true},
+    EventTypeInfo{EventType::node_suspend_failed, "node.suspend-failed", false, false, false, false},
+    EventTypeInfo{EventType::node_resumed, "node.resumed", false, false, false, true},
+    EventTypeInfo{EventType::node_retried, "node.retried", false, false, false, true},
+    EventTypeInfo{EventType::node_skipped, "node.skipped", true, true, false, true},
+    EventTypeInfo{EventType::node_cancelled, "node.cancelled", true, true, false, true},
+    EventTypeInfo{EventType::interrupt_requested, "interrupt.requested", true, true, false, false},
+    EventTypeInfo{EventType::interrupt_resolved, "interrupt.resolved", true, true, false, false},
+    EventTypeInfo{EventType::approval_requested, "approval.requested", true, true, false, false},
+    EventTypeInfo{EventType::approval_received, "approval.received", true, true, false, false},
+    EventTypeInfo{EventType::clarification_requested, "clarification.requested", true, true, false, false},
+    EventTypeInfo{EventType::clarification_resolved, "clarification.resolved", true, true, false, false},
+    EventTypeInfo{EventType::channel_written, "channel.written", false, false, false, true},
+    EventTypeInfo{EventType::artifact_created, "artifact.created", true, true, false, false},
+    EventTypeInfo{EventType::output_chunk, "output.chunk", false, false, false, false},
+    EventTypeInfo{EventType::variable_changed, "variable.changed", false, false, false, true},
+    EventTypeInfo{EventType::log_appended, "log.appended", false, false, false, false},
+    EventTypeInfo{EventType::version_pinned, "version.pinned", false, false, false, false},
+    EventTypeInfo{EventType::workflow_restored, "workflow.restored", false, false, false, false},
+    EventTypeInfo{EventType::workflow_loopback_limit, "workflow.loopback-limit", false, false, false, false},
+    EventTypeInfo{EventType::workflow_stalled, "workflow.stalled", false, false, false, false},
+    EventTypeInfo{EventType::cap_breached, "cap.breached", false, false, false, false},
+    EventTypeInfo{EventType::replay_diverged, "replay.diverged", false, false, false, false},
+    EventTypeInfo{EventType::lease_acquired, "lease.acquired", false, false, false, false},
+    EventTypeInfo{EventType::lease_renewed, "lease.renewed", false, false, false, false},
+    EventTypeInfo{EventType::lease_lost, "lease.lost", false, false, false, false},
+    EventTypeInfo{EventType::lease_handed_off, "lease.handed-off", false, false, false, false},
+    EventTypeInfo{EventType::agent_reasoned, "agent.reasoned", false, false, false, false},
+    EventTypeInfo{EventType::agent_tool_called, "agent.toolCalled", false, false, false, false},
+    EventTypeInfo{EventType::agent_tool_returned, "agent.toolReturned", false, false, false, false},
+    EventTypeInfo{EventType::agent_handoff, "agent.handoff", false, false, false, false},
+    EventTypeInfo{EventType::agent_decided, "agent.decided", false, false, false, false},
+    EventTypeInfo{EventType::run_orchestrator_decided, "runOrchestrator.decided", false, false, false, false},
+    EventTypeInfo{EventType::conversation_opened, "conversation.opened", false, false, false, false},
+    EventTypeInfo{EventType::conversation_exchanged, "conversation.exchanged", false, false, false, false},
+    EventTypeInfo{EventType::conversation_closed, "conversation.closed", false, false, false, false},
 };
 
 namespace detail {
@@ -142,6 +144,10 @@ static_assert(kEventTypes.size() == static_cast<std::size_t>(EventType::unknown)
 
 constexpr bool is_terminal(EventType type) {
   return type == EventType::run_completed || type == EventType::run_failed || type == EventType::run_cancelled;
+}
+/// True for the events that fold() acts on.
+constexpr bool changes_state(EventType type) {
+  return type != EventType::unknown && kEventTypes[static_cast<std::size_t>(type)].changes_state;
 }
 constexpr std::string_view event_name(EventType type) {
   return type == EventType::unknown ? std::string_view("unknown") : kEventTypes[static_cast<std::size_t>(type)].name;

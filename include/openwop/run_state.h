@@ -253,63 +253,6 @@ inline void fold_run_ended(RunState& state, const EventView& event, RunStatus st
 
 }  // namespace detail
 
-/// True for the events that fold() acts on; all others are notes.
-constexpr bool changes_state(EventType type) {
-  switch (type) {
-    case EventType::run_started:
-    case EventType::run_completed:
-    case EventType::run_failed:
-    case EventType::run_cancelled:
-    case EventType::run_paused:
-    case EventType::run_resumed:
-    case EventType::node_started:
-    case EventType::node_completed:
-    case EventType::node_failed:
-    case EventType::node_skipped:
-    case EventType::node_cancelled:
-    case EventType::node_retried:
-    case EventType::node_suspended:
-    case EventType::node_resumed:
-    case EventType::channel_written:
-    case EventType::variable_changed:
-      return true;
-    case EventType::run_resuming:
-    case EventType::run_restored_from_snapshot:
-    case EventType::node_suspend_failed:
-    case EventType::interrupt_requested:
-    case EventType::interrupt_resolved:
-    case EventType::approval_requested:
-    case EventType::approval_received:
-    case EventType::clarification_requested:
-    case EventType::clarification_resolved:
-    case EventType::artifact_created:
-    case EventType::output_chunk:
-    case EventType::log_appended:
-    case EventType::version_pinned:
-    case EventType::workflow_restored:
-    case EventType::workflow_loopback_limit:
-    case EventType::workflow_stalled:
-    case EventType::cap_breached:
-    case EventType::replay_diverged:
-    case EventType::lease_acquired:
-    case EventType::lease_renewed:
-    case EventType::lease_lost:
-    case EventType::lease_handed_off:
-    case EventType::agent_reasoned:
-    case EventType::agent_tool_called:
-    case EventType::agent_tool_returned:
-    case EventType::agent_handoff:
-    case EventType::agent_decided:
-    case EventType::run_orchestrator_decided:
-    case EventType::conversation_opened:
-    case EventType::conversation_exchanged:
-    case EventType::conversation_closed:
-    case EventType::unknown:
-      return false;
-  }
-  return false;
-}
-
 /// Applies one event. Events must come in sequence order.
 inline void fold(RunState& state, const EventView& event) {
   state.next_sequence = event.sequence + 1;

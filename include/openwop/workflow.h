@@ -4,6 +4,7 @@
 // `source` keeps the document byte for byte: read-back, hashing and pinning use it, never a re-serialization.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -66,6 +67,17 @@ struct WorkflowEdge {
 };
 
 enum class VariableType : std::uint8_t { string, number, boolean, object, array };
+inline constexpr std::array<std::string_view, 5> kVariableTypeNames = {"string", "number", "boolean", "object", "array"};
+inline constexpr std::array<json::Kind, 5> kVariableKinds = {json::Kind::string, json::Kind::number, json::Kind::boolean,
+                                                             json::Kind::object, json::Kind::array};
+
+constexpr std::string_view variable_type_name(VariableType type) {
+  return kVariableTypeNames[static_cast<std::size_t>(type)];
+}
+/// True if the serialized value is of the type.
+inline bool has_type(VariableType type, std::string_view value) {
+  return json::kind(value) == kVariableKinds[static_cast<std::size_t>(type)];
+}
 
 struct WorkflowVariable {
   std::string name;

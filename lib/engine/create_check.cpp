@@ -48,28 +48,6 @@ Status check_tags(const std::vector<std::string>& tags) {
   return {};
 }
 
-std::string_view type_name(VariableType type) {
-  switch (type) {
-    case VariableType::string: return "string";
-    case VariableType::number: return "number";
-    case VariableType::boolean: return "boolean";
-    case VariableType::object: return "object";
-    case VariableType::array: return "array";
-  }
-  return "value";
-}
-
-bool fits(VariableType type, std::string_view value) {
-  switch (type) {
-    case VariableType::string: return json::kind(value) == json::Kind::string;
-    case VariableType::number: return json::kind(value) == json::Kind::number;
-    case VariableType::boolean: return json::kind(value) == json::Kind::boolean;
-    case VariableType::object: return json::kind(value) == json::Kind::object;
-    case VariableType::array: return json::kind(value) == json::Kind::array;
-  }
-  return false;
-}
-
 /// Defaults overlaid by inputs; inputs that no variable names are ignored (protocol 01 §3.2 rule 3).
 Result<std::string> initial_variables(const Workflow& workflow, std::string_view inputs) {
   std::string out;
@@ -77,9 +55,9 @@ Result<std::string> initial_variables(const Workflow& workflow, std::string_view
     json::ObjectWriter object(out);
     for (const WorkflowVariable& variable : workflow.variables) {
       const auto given = json::member(inputs, variable.name);
-      if (given && !fits(variable.type, *given)) {
+      if (given && !has_type(variable.type, *given)) {
         return invalid("inputs." + variable.name,
-                       "input '" + variable.name + "' must be of type " + std::string(type_name(variable.type)));
+                       "input '" + variable.name + "' must be of type " + std::string(variable_type_name(variable.type)));
       }
       if (given) {
         object.raw_member(variable.name, *given);

@@ -76,11 +76,6 @@ bool has_own_ceiling(std::string_view type_id) {
   return type_id == "core.loop" || type_id == "core.orchestrator.supervisor" || type_id == "core.dispatch";
 }
 
-Result<bool> condition_holds(const WorkflowEdge& edge, const ExpressionScope& scope) {
-  if (!edge.condition) return true;
-  return edge.condition->holds(scope);
-}
-
 /// Loopbacks win: the iteration goes on, and no other edge of the node is followed.
 void follow_loops(const Workflow& workflow, EdgeChoice& choice) {
   if (choice.loops.empty()) return;
@@ -98,6 +93,24 @@ void follow_loops(const Workflow& workflow, EdgeChoice& choice) {
     const WorkflowEdge& edge = workflow.edges[i];
     if (edge.loopback && !taken && in_body[edge.source] && in_body[edge.target]) choice.recount.push_back(i);
   }
+}
+
+/// Of the node's outgoing edges, those that `fits` admits and whose condition holds.
+template <class Fits>
+Result<EdgeChoice> choose(const Workflow& workflow, std::size_t node, const ExpressionScope& scope, Fits&& fits) {
+  EdgeChoice choice;
+  for (const std::size_t index : workflow.outgoing[node]) {
+    const WorkflowEdge& edge = workflow.edges[index];
+    if (!fits(edge)) continue;
+    if (edge.condition) {
+      auto holds = edge.condition->holds(scope);
+      if (!holds) return std::move(holds).error();
+      if (!*holds) continue;
+    }
+    (edge.loopback ? choice.loops : choice.live).push_back(static_cast<std::uint32_t>(index));
+  }
+  follow_loops(workflow, choice);
+  return choice;
 }
 
 }  // namespace
@@ -135,36 +148,18 @@ Verdict judge(const Workflow& workflow, const RunState& state, std::size_t node,
 
 Result<EdgeChoice> choose_edges(const Workflow& workflow, std::size_t node, std::string_view port,
                                 std::string_view default_port, const ExpressionScope& scope) {
-  EdgeChoice choice;
-  for (const std::size_t index : workflow.outgoing[node]) {
-    const WorkflowEdge& edge = workflow.edges[index];
-    if (!port.empty() && edge.source_output != port) {
-      const bool by_default = edge.source_output == "output" && (default_port.empty() || default_port == port);
-      if (!by_default) continue;
-    }
+  return choose(workflow, node, scope, [&](const WorkflowEdge& edge) {
     // Edges that wait for a failure are not for success.
-    if (edge.trigger_rule == TriggerRule::any_failed) continue;
-    auto holds = condition_holds(edge, scope);
-    if (!holds) return std::move(holds).error();
-    if (!*holds) continue;
-    (edge.loopback ? choice.loops : choice.live).push_back(static_cast<std::uint32_t>(index));
-  }
-  follow_loops(workflow, choice);
-  return choice;
+    if (edge.trigger_rule == TriggerRule::any_failed) return false;
+    if (port.empty() || edge.source_output == port) return true;
+    return edge.source_output == "output" && (default_port.empty() || default_port == port);
+  });
 }
 
 Result<EdgeChoice> choose_failure_edges(const Workflow& workflow, std::size_t node, const ExpressionScope& scope) {
-  EdgeChoice choice;
-  for (const std::size_t index : workflow.outgoing[node]) {
-    const WorkflowEdge& edge = workflow.edges[index];
-    if (edge.trigger_rule != TriggerRule::any_failed && edge.trigger_rule != TriggerRule::all_complete) continue;
-    auto holds = condition_holds(edge, scope);
-    if (!holds) return std::move(holds).error();
-    if (!*holds) continue;
-    (edge.loopback ? choice.loops : choice.live).push_back(static_cast<std::uint32_t>(index));
-  }
-  follow_loops(workflow, choice);
-  return choice;
+  return choose(workflow, node, scope, [](const WorkflowEdge& edge) {
+    return edge.trigger_rule == TriggerRule::any_failed || edge.trigger_rule == TriggerRule::all_complete;
+  });
 }
 
 bool passes_loopback_limit(const Workflow& workflow, const RunState& state, std::uint32_t edge) {

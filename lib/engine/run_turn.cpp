@@ -56,19 +56,6 @@ std::string mask_outputs(std::string_view outputs, const std::vector<std::string
   return out;
 }
 
-bool kind_fits(VariableType type, std::string_view value) {
-  switch (json::kind(value)) {
-    case json::Kind::string: return type == VariableType::string;
-    case json::Kind::number: return type == VariableType::number;
-    case json::Kind::boolean: return type == VariableType::boolean;
-    case json::Kind::object: return type == VariableType::object;
-    case json::Kind::array: return type == VariableType::array;
-    case json::Kind::null: return true;
-    case json::Kind::invalid: return false;
-  }
-  return false;
-}
-
 Failure failure_of(const Error& error) {
   return Failure{std::string(error_name(error.code)), error.message, error.details, false};
 }
@@ -414,7 +401,8 @@ Status RunTurn::write_variable(std::size_t node, const VariableWrite& write) {
   const auto current = run_.state.variables.find(write.name);
   if (current != run_.state.variables.end() && current->second == write.value) return {};
   const WorkflowVariable* declared = workflow.find_variable(write.name);
-  if (declared != nullptr && !kind_fits(declared->type, write.value)) {
+  // Null is the absence of a value, which any variable may have.
+  if (declared != nullptr && !has_type(declared->type, write.value) && json::kind(write.value) != json::Kind::null) {
     return Error{ErrorCode::validation_error, "variable '" + write.name + "' is declared with another type"};
   }
   if (auto size = check_size("variable '" + write.name + "'", write.value.size()); !size) return size;

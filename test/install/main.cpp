@@ -1,29 +1,30 @@
-// The smallest stranger: only installed headers, only the public interface.
-#include <openwop/ids.h>
-#include <openwop/result.h>
+// The smallest stranger: only installed headers, only the public interface, one run from create to completed.
+#include <openwop/engine.h>
+#include <openwop/memory_store.h>
 
 #include <cstdio>
-#include <string>
 
-namespace {
+using namespace openwop;
 
-openwop::Result<openwop::Id> parse(const std::string& text) {
-  const auto id = openwop::Id::parse(text);
-  if (!id) return openwop::Error{openwop::ErrorCode::validation_error, "not an id"};
-  return *id;
-}
-
-}  // namespace
+constexpr const char* kWorkflow = R"({"id":"hello","name":"Hello","version":"1.0","metadata":{},"settings":{},"variables":[],
+  "triggers":[{"id":"manual","type":"manual"}],"edges":[],
+  "nodes":[{"id":"n","typeId":"core.noop","name":"N","position":{"x":0,"y":0},"config":{},"inputs":{}}]})";
 
 int main() {
-  openwop::RandomIdSource ids(1);
-  const openwop::Id id = ids.next(1'700'000'000'000);
-  const auto same = parse(id.text());
-  const auto wrong = parse("nonsense");
-  if (!same || *same != id || wrong || openwop::http_status(wrong.error().code) != 400) {
-    std::puts("the installed library does not behave");
-    return 1;
-  }
-  std::printf("%s\n", id.text().c_str());
+  EngineOptions options;
+  options.store = std::make_shared<MemoryStore>();
+  options.threads = 0;
+  add_builtin_nodes(options.nodes);
+  auto engine = Engine::open(std::move(options));
+  if (!engine) return 1;
+  if (!(*engine)->register_workflow(kWorkflow)) return 2;
+  CreateRun request;
+  request.workflow_id = "hello";
+  const auto run = (*engine)->create_run(request);
+  if (!run) return 3;
+  const auto view = (*engine)->run("default", run->run_id);
+  if (!view || view->state.status != RunStatus::completed) return 4;
+  if ((*engine)->create_run({}).ok()) return 5;
+  std::printf("%s\n", run->run_id.text().c_str());
   return 0;
 }

@@ -174,17 +174,6 @@ inline std::optional<WorkflowEdge> read_edge(ObjectReader& reader, const NodeInd
 
 // ---- variables, channels, settings ----------------------------------------------------------------------------------
 
-inline json::Kind kind_of(VariableType type) {
-  switch (type) {
-    case VariableType::string: return json::Kind::string;
-    case VariableType::number: return json::Kind::number;
-    case VariableType::boolean: return json::Kind::boolean;
-    case VariableType::object: return json::Kind::object;
-    case VariableType::array: return json::Kind::array;
-  }
-  return json::Kind::invalid;
-}
-
 inline WorkflowVariable read_variable(ObjectReader& reader) {
   WorkflowVariable variable;
   variable.name = reader.text("name");
@@ -194,9 +183,8 @@ inline WorkflowVariable read_variable(ObjectReader& reader) {
   variable.sensitive = reader.boolean("sensitive", false);
   if (const auto value = reader.raw("defaultValue")) {
     variable.default_value = *value;
-    const json::Kind kind = kind_of(variable.type);
-    if (json::kind(*value) != kind) {
-      reader.problem("defaultValue", std::string("has to be ") + ObjectReader::kind_name(kind));
+    if (!has_type(variable.type, *value)) {
+      reader.problem("defaultValue", "has to be of type " + std::string(variable_type_name(variable.type)));
     }
   }
   return variable;

@@ -6,8 +6,8 @@
 // Routes: discovery, workflows, runs (create, snapshot, list, explain, cancel), events as SSE, JSON and long poll.
 // Of them `GET /v1/runs` and `GET /v1/runs/{runId}/explain` are this host's own; OpenWOP 1.0 names no such routes.
 //
-// It holds no state of runs: every call goes to the engine, so several surfaces may share one. What it does hold are its
-// keys (as SHA-256) and the open waits, for close().
+// It holds no state of runs: every call goes to the engine, so several surfaces may share one. What it does hold are
+// its keys (as SHA-256) and the open waits, for close().
 //
 // Thread-safety: handle() from any thread, at the same time. The engine outlives the surface, the surface its streams.
 #pragma once
@@ -68,16 +68,16 @@ struct SurfaceOptions {
   bool advertise_fixtures = false;
 
   // Limits. Reaching one gives the error named.
-  std::size_t max_request_body_bytes = std::size_t{1} << 20;     // 413 payload_too_large
-  std::size_t max_json_depth = 64;                               // 400 validation_error
-  std::size_t max_target_bytes = 8'192;                          // 414 uri_too_long
-  std::size_t max_header_bytes = 16'384;                         // 431 headers_too_large; names and values together
-  std::size_t max_long_polls = 256;                              // 503 service_unavailable; polls that wait
-  std::size_t max_streams = 4'096;                               // 503 service_unavailable; open SSE streams
-  std::size_t max_poll_events = 1'000;                           // a poll's page; the rest comes with the next one
-  std::size_t max_poll_bytes = std::size_t{4} << 20;             // the same in bytes, exceeded by one event at most
-  std::size_t max_events_response_bytes = std::size_t{64} << 20; // 413; the whole log as JSON: page with the poll
-  std::size_t max_stream_frame_bytes = std::size_t{64} << 10;    // frames that one next() gathers
+  std::size_t max_request_body_bytes = std::size_t{1} << 20;      // 413 payload_too_large
+  std::size_t max_json_depth = 64;                                // 400 validation_error
+  std::size_t max_target_bytes = 8'192;                           // 414 uri_too_long
+  std::size_t max_header_bytes = 16'384;                          // 431 headers_too_large; names and values together
+  std::size_t max_long_polls = 256;                               // 503 service_unavailable; polls that wait
+  std::size_t max_streams = 4'096;                                // 503 service_unavailable; open SSE streams
+  std::size_t max_poll_events = 1'000;                            // a poll's page; the rest comes with the next one
+  std::size_t max_poll_bytes = std::size_t{4} << 20;              // the same in bytes, exceeded by one event at most
+  std::size_t max_events_response_bytes = std::size_t{64} << 20;  // 413; the whole log as JSON: page with the poll
+  std::size_t max_stream_frame_bytes = std::size_t{64} << 10;     // frames that one next() gathers
 
   /// Silence after which a stream sends a comment (protocol 02 §5.2: at least every 30 s).
   std::int64_t keepalive_ms = 15'000;

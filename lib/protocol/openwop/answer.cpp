@@ -37,13 +37,9 @@ std::string with_detail(std::string_view details, std::string_view key, std::str
   return out;
 }
 
-Error invalid_field(std::string_view pointer, std::string_view message) {
-  Error error{ErrorCode::validation_error, std::string(pointer).append(": ").append(message)};
-  json::ObjectWriter details(error.details);
-  std::string& fields = details.value_of("fields");
-  fields += '[';
-  json::ObjectWriter(fields).string("pointer", pointer).string("message", message);
-  fields += ']';
+Error invalid_field(std::string_view field, std::string_view message) {
+  Error error{ErrorCode::validation_error, std::string(field).append(" ").append(message)};
+  json::ObjectWriter(error.details).string("field", field);
   return error;
 }
 

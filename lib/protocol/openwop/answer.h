@@ -20,7 +20,7 @@ namespace openwop::wire {
 /// `details` with one more member, whose value is serialized JSON.
 [[nodiscard]] std::string with_detail(std::string_view details, std::string_view key, std::string_view raw_value);
 
-/// A validation_error about one member of the body, query or headers: details {"fields":[{"pointer","message"}]}.
-[[nodiscard]] Error invalid_field(std::string_view pointer, std::string_view message);
+/// A validation_error about one member of the body, query or headers: details {"field"}, with dots for nesting.
+[[nodiscard]] Error invalid_field(std::string_view field, std::string_view message);
 
 }  // namespace openwop::wire

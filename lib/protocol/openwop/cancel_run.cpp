@@ -19,7 +19,7 @@ Result<std::string> read_reason(const SurfaceParts& surface, const Call& call) {
   if (!raw) return std::string();
   auto reason = json::as_string(*raw);
   if (!reason || count_characters(*reason) > kMaxReasonCharacters) {
-    return invalid_field("/reason", "has to be a string of at most 1024 characters");
+    return invalid_field("reason", "has to be a string of at most 1024 characters");
   }
   return *std::move(reason);
 }

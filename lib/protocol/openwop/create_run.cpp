@@ -18,21 +18,21 @@ constexpr std::size_t kMaxTenantCharacters = 256;
 constexpr std::size_t kMaxScopeIdCharacters = 256;
 constexpr std::size_t kMaxCallbackUrlCharacters = 2048;
 
-Result<std::string> read_text(std::string_view raw, std::string_view pointer, std::size_t max_characters) {
+Result<std::string> read_text(std::string_view raw, std::string_view field, std::size_t max_characters) {
   auto text = json::as_string(raw);
-  if (!text) return invalid_field(pointer, "has to be a string");
+  if (!text) return invalid_field(field, "has to be a string");
   if (text->empty() || count_characters(*text) > max_characters) {
-    return invalid_field(pointer, "has to have 1 to " + std::to_string(max_characters) + " characters");
+    return invalid_field(field, "has to have 1 to " + std::to_string(max_characters) + " characters");
   }
   return *std::move(text);
 }
 
 Status read_callback_url(std::string_view raw, CreateRun& run) {
-  auto url = read_text(raw, "/callbackUrl", kMaxCallbackUrlCharacters);
+  auto url = read_text(raw, "callbackUrl", kMaxCallbackUrlCharacters);
   if (!url) return std::move(url).error();
   const bool is_uri = (url->starts_with("https://") || url->starts_with("http://")) && is_plain_text(*url) &&
                       url->find(' ') == std::string::npos && url->find("://") + 3 < url->size();
-  if (!is_uri) return invalid_field("/callbackUrl", "has to be an http or https URL");
+  if (!is_uri) return invalid_field("callbackUrl", "has to be an http or https URL");
   run.callback_url = *std::move(url);
   return {};
 }
@@ -40,18 +40,18 @@ Status read_callback_url(std::string_view raw, CreateRun& run) {
 // One member of the body. The document composes two closed schemas; read as one closed object (trap T-3).
 Status read_member(std::string_view name, std::string_view raw, const ApiKey& key, CreateRun& run) {
   if (name == "workflowId") {
-    auto id = read_text(raw, "/workflowId", kMaxWorkflowIdCharacters);
+    auto id = read_text(raw, "workflowId", kMaxWorkflowIdCharacters);
     if (!id) return std::move(id).error();
     run.workflow_id = *std::move(id);
   } else if (name == "inputs") {
-    if (json::kind(raw) != json::Kind::object) return invalid_field("/inputs", "has to be an object");
+    if (json::kind(raw) != json::Kind::object) return invalid_field("inputs", "has to be an object");
     run.inputs = raw;
   } else if (name == "tenantId") {
-    auto tenant = read_text(raw, "/tenantId", kMaxTenantCharacters);
+    auto tenant = read_text(raw, "tenantId", kMaxTenantCharacters);
     if (!tenant) return std::move(tenant).error();
     if (*tenant != key.tenant) return Error{ErrorCode::forbidden, "the key is not bound to that tenant"};
   } else if (name == "scopeId") {
-    auto scope = read_text(raw, "/scopeId", kMaxScopeIdCharacters);
+    auto scope = read_text(raw, "scopeId", kMaxScopeIdCharacters);
     if (!scope) return std::move(scope).error();
     run.scope_id = *std::move(scope);
   } else if (name == "callbackUrl") {
@@ -67,7 +67,7 @@ Status read_member(std::string_view name, std::string_view raw, const ApiKey& ke
     if (auto checked = check_metadata(raw); !checked) return checked;
     run.metadata = raw;
   } else {
-    return invalid_field("/" + std::string(name.substr(0, 64)), "is not a member of this request");
+    return invalid_field(name.substr(0, 64), "is not a member of this request");
   }
   return {};
 }
@@ -81,7 +81,7 @@ Result<CreateRun> read_run(std::string_view body, const ApiKey& key) {
     return status.ok();
   });
   if (!status) return std::move(status).error();
-  if (run.workflow_id.empty()) return invalid_field("/workflowId", "is missing");
+  if (run.workflow_id.empty()) return invalid_field("workflowId", "is missing");
   return run;
 }
 
@@ -143,7 +143,7 @@ Result<http::Response> execute(SurfaceParts& surface, const Call& call, const Ke
   if (!created) {
     // OpenAPI 1.0 gives this operation no 404, and the text asks for 400 (§3.2 rule 2).
     if (created.error().code == ErrorCode::workflow_not_found) {
-      return invalid_field("/workflowId", "names no workflow of this host");
+      return invalid_field("workflowId", "names no workflow of this host");
     }
     return std::move(created).error();
   }

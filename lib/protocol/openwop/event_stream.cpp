@@ -143,8 +143,7 @@ class RunEventStream final : public http::EventStream {
   bool take(const EventView& event) {
     if (plan_.modes.has(StreamMode::values) && !advance_state(event)) return false;
     switch (event_form(plan_.modes, event.type)) {
-      case EventForm::hidden:
-        break;
+      case EventForm::hidden: break;
       case EventForm::document:
         frames_.item(event.sequence, event_label(event),
                      [&](std::string& out) { append_event_document(out, run_text_, event); });
@@ -153,9 +152,7 @@ class RunEventStream final : public http::EventStream {
         frames_.item(event.sequence, "ai.message.chunk",
                      [&](std::string& out) { append_chunk(out, run_text_, event); });
         break;
-      case EventForm::snapshot:
-        send_snapshot(event.sequence);
-        break;
+      case EventForm::snapshot: send_snapshot(event.sequence); break;
     }
     if (event.type == EventType::node_suspended) flush_wanted_ = true;
     if (frames_.holds_batch() && batch_began_ms_ == 0) batch_began_ms_ = surface_.engine.now_ms();

@@ -1,4 +1,5 @@
-// Who waits: long polls and streams sleep on a Wakeup; OpenWaits counts them, bounds them and wakes them all at the end.
+// Who waits: long polls and streams sleep on a Wakeup; OpenWaits counts them, bounds them and wakes them all at the
+// end.
 //
 // Thread-safety: all members from any thread.
 #pragma once

@@ -26,7 +26,7 @@ Error overloaded(const SurfaceParts& surface, std::string_view message) {
 
 Result<RunId> run_id_of(const Call& call) {
   const auto id = RunId::parse(call.path_values.at(0));
-  if (!id) return Error{ErrorCode::run_not_found, "no such run"};
+  if (!id) return Error{ErrorCode::run_not_found, {}};
   return *id;
 }
 
@@ -42,6 +42,8 @@ Error shown_on_the_wire(const SurfaceParts& surface, Error error) {
   if (error.code == ErrorCode::precondition_failed || error.code == ErrorCode::lease_lost) {
     error.code = ErrorCode::service_unavailable;
   }
+  // Absent, of another tenant, or no id at all: one answer, to the byte (protocol 01 §4.4).
+  if (error.code == ErrorCode::run_not_found) return {error.code, "no such run"};
   if (http_status(error.code) < 500 || error.code == ErrorCode::not_implemented) return error;
   const std::string correlation_id = surface.options.ids->next(surface.engine.now_ms()).text();
   std::string fields;

@@ -59,7 +59,8 @@ Status read_query(std::string_view raw, RequestTarget& target) {
     const auto equals = pair.find('=');
     auto name = percent_decode(pair.substr(0, equals), "query");
     if (!name) return std::move(name).error();
-    auto value = percent_decode(equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1), "query");
+    auto value =
+        percent_decode(equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1), "query");
     if (!value) return std::move(value).error();
     target.query.emplace_back(*std::move(name), *std::move(value));
   }

@@ -14,8 +14,8 @@
 namespace openwop::wire {
 
 struct RequestTarget {
-  std::string_view path;                    // raw, without the query
-  std::vector<std::string_view> segments;   // raw: "/v1/runs" is {"v1", "runs"}
+  std::string_view path;                   // raw, without the query
+  std::vector<std::string_view> segments;  // raw: "/v1/runs" is {"v1", "runs"}
   std::vector<std::pair<std::string, std::string>> query;
 
   /// The first value of a query parameter, or nothing.

@@ -39,10 +39,10 @@ constexpr std::array kReservedOptions = {
 
 Error invalid_option(std::string_view key, std::string_view raw, std::string_view message) {
   Error error{ErrorCode::validation_error, "configurable." + std::string(key) + " " + std::string(message)};
-  json::ObjectWriter details(error.details);
-  details.string("key", key);
+  json::ObjectWriter(error.details).string("key", key);
   // Numbers are safe to repeat; text may be anything, secrets included.
-  if (json::kind(raw) == json::Kind::number && raw.size() <= 32) details.raw("value", raw);
+  if (json::kind(raw) == json::Kind::number && raw.size() <= 32)
+    error.details = with_detail(error.details, "value", raw);
   return error;
 }
 
@@ -52,12 +52,6 @@ Error out_of_range(std::string_view key, std::string_view raw, std::string_view 
   error.details = with_detail(error.details, "min", min);
   if (!max.empty()) error.details = with_detail(error.details, "max", max);
   return error;
-}
-
-// Larger than any integer of ours is still an integer, and is clamped like others.
-bool is_integer_from_one(std::string_view raw) {
-  if (const auto value = json::as_int(raw)) return *value >= 1;
-  return !raw.empty() && std::all_of(raw.begin(), raw.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 bool is_string_map(std::string_view raw) {
@@ -72,7 +66,8 @@ bool is_string_map(std::string_view raw) {
 Status check_option(const ReservedOption& option, std::string_view raw) {
   switch (option.type) {
     case OptionType::integer_from_one:
-      if (is_integer_from_one(raw)) return {};
+      // Above the host's ceiling is no error: the engine clamps (trap T-7).
+      if (json::as_int(raw).value_or(0) >= 1) return {};
       return out_of_range(option.name, raw, "1", "");
     case OptionType::number: {
       const auto value = json::as_number(raw);
@@ -111,16 +106,14 @@ Status check_mock_provider(std::string_view raw, const ApiKey& key) {
   const bool valid_name = name && !name->empty() && count_characters(*name) <= kMaxMockProviderCharacters;
   if (!key.test) {
     Error error{ErrorCode::mock_provider_forbidden, "mock providers are for test keys"};
-    json::ObjectWriter details(error.details);
-    if (valid_name) details.string("requestedProvider", *name);
-    details.raw("supportedProviders", "[]");
+    json::ObjectWriter(error.details).raw("supportedProviders", "[]");
+    if (valid_name) error.details = with_detail(error.details, "requestedProvider", json::quoted(*name));
     return error;
   }
   if (!valid_name) return invalid_option("mockProvider", raw, "has to be an object with an id of 1 to 128 characters");
   bool closed = true;
   json::for_each_member(raw, [&](std::string_view member, std::string_view value) {
-    closed = json::key_is(member, "id") ||
-             (json::key_is(member, "config") && json::kind(value) == json::Kind::object);
+    closed = json::key_is(member, "id") || (json::key_is(member, "config") && json::kind(value) == json::Kind::object);
     return closed;
   });
   if (!closed) return invalid_option("mockProvider", raw, "takes an id and an object config only");
@@ -147,7 +140,7 @@ std::size_t depth_of(std::string_view raw) {
 }  // namespace
 
 Status check_configurable(std::string_view configurable, const ApiKey& key) {
-  if (json::kind(configurable) != json::Kind::object) return invalid_field("/configurable", "has to be an object");
+  if (json::kind(configurable) != json::Kind::object) return invalid_field("configurable", "has to be an object");
   // A forbidden option is refused as such, whatever else is wrong.
   if (const auto mock = json::member(configurable, "mockProvider"); mock) {
     if (auto checked = check_mock_provider(*mock, key); !checked) return checked;
@@ -164,16 +157,16 @@ Status check_configurable(std::string_view configurable, const ApiKey& key) {
 }
 
 Result<std::vector<std::string>> read_tags(std::string_view raw) {
-  if (json::kind(raw) != json::Kind::array) return invalid_field("/tags", "has to be an array of strings");
+  if (json::kind(raw) != json::Kind::array) return invalid_field("tags", "has to be an array of strings");
   std::vector<std::string> tags;
   std::optional<Error> problem;
   json::for_each_element(raw, [&](std::string_view element) {
     auto tag = json::as_string(element);
     const std::size_t characters = tag ? count_characters(*tag) : 0;
     if (characters < 1 || characters > kMaxTagCharacters) {
-      problem = invalid_field("/tags/" + std::to_string(tags.size()), "has to be a string of 1 to 256 characters");
+      problem = invalid_field("tags." + std::to_string(tags.size()), "has to be a string of 1 to 256 characters");
     } else if (tags.size() == kMaxTags) {
-      problem = invalid_field("/tags", "has more than 100 entries");
+      problem = invalid_field("tags", "has more than 100 entries");
     } else {
       tags.push_back(*std::move(tag));
     }
@@ -184,9 +177,9 @@ Result<std::vector<std::string>> read_tags(std::string_view raw) {
 }
 
 Status check_metadata(std::string_view raw) {
-  if (json::kind(raw) != json::Kind::object) return invalid_field("/metadata", "has to be an object");
-  if (raw.size() > kMaxMetadataBytes) return invalid_field("/metadata", "is larger than 8192 bytes");
-  if (depth_of(raw) > kMaxMetadataDepth) return invalid_field("/metadata", "is nested deeper than 4 levels");
+  if (json::kind(raw) != json::Kind::object) return invalid_field("metadata", "has to be an object");
+  if (raw.size() > kMaxMetadataBytes) return invalid_field("metadata", "is larger than 8192 bytes");
+  if (depth_of(raw) > kMaxMetadataDepth) return invalid_field("metadata", "is nested deeper than 4 levels");
   return {};
 }
 

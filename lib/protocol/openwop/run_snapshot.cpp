@@ -95,9 +95,8 @@ void append_run_snapshot(std::string& out, const RunView& run) {
   snapshot.string("workflowId", run.header.workflow_id);
   snapshot.string("status", status_name(state.status));
   if (is_waiting(state.status)) {
-    const auto suspended = std::find_if(state.nodes.begin(), state.nodes.end(), [](const auto& entry) {
-      return entry.second.status == NodeStatus::suspended;
-    });
+    const auto suspended = std::find_if(state.nodes.begin(), state.nodes.end(),
+                                        [](const auto& entry) { return entry.second.status == NodeStatus::suspended; });
     if (suspended != state.nodes.end()) snapshot.string("currentNodeId", suspended->first);
   }
   add_time(snapshot, "startedAt", state.started_ms);

@@ -1,0 +1,245 @@
+// What callers of the simulated engine do.
+#include <algorithm>
+
+#include "simulation/world.h"
+
+namespace openwop::test {
+
+namespace {
+
+constexpr std::string_view kTenant = "default";
+
+std::string line_of(const EventView& event) {
+  return std::to_string(event.sequence) + " " + std::string(event.payload);
+}
+
+}  // namespace
+
+void World::draw_workflows() {
+  for (std::size_t i = 0; i < 1 + workload_.below(4); ++i) {
+    const std::string id = "workflow-" + std::to_string(i);
+    workflow_ids_.push_back(id);
+    for (std::size_t version = 0; version < (temper_ == Temper::calm ? 1 : 2); ++version) {
+      versions_[id].push_back(generate_workflow(workload_, temper_, id));
+      invariants_.know(versions_[id].back());
+    }
+  }
+}
+
+void World::draw_wishes() {
+  const bool calm = temper_ == Temper::calm;
+  for (std::size_t i = 0; i < 3 + workload_.below(10); ++i) {
+    Wish wish;
+    wish.workflow_id = workload_.pick(workflow_ids_);
+    wish.inputs = R"({"n":)" + std::to_string(workload_.below(10)) + "}";
+    if (!calm && workload_.percent(15)) {
+      wish.configurable = R"({"recursionLimit":)" + std::to_string(workload_.between(1, 20)) + "}";
+    }
+    // In a calm world every caller asks until it is answered; one key makes that one run.
+    if (calm || workload_.percent(60)) wish.key = "key-" + std::to_string(calm ? i : workload_.below(6));
+    if (!calm && workload_.percent(20)) wish.key_lifetime_ms = workload_.between(1'000, 100'000);
+    wishes_.push_back(std::move(wish));
+  }
+}
+
+void World::step() {
+  switch (workload_.below(16)) {
+    case 0:
+    case 1:
+    case 2: return ask_for_run();
+    case 3: return cancel_some_run();
+    case 4: return watch_some_run();
+    case 5:
+    case 6: return read_watchers(1 + workload_.below(6));
+    case 7: return query_some_run();
+    case 8:
+      if (temper_ == Temper::wild && workload_.percent(30)) change_workflow(workload_.pick(workflow_ids_));
+      return;
+    case 9:
+      if (faults_ == Faults::injected && chaos_.percent(30)) crash();
+      return;
+    case 10: return check_listing();
+    default: return pass_time();
+  }
+}
+
+void World::pass_time() {
+  const std::size_t kind = workload_.below(10);
+  const std::int64_t step_ms = kind < 2 ? 0 : kind < 8 ? workload_.between(1, 1'500) : workload_.between(1'000, 700'000);
+  clock_->advance(step_ms);
+  tick();
+}
+
+// ---- calls -----------------------------------------------------------------------------------------------------------
+
+void World::ask_for_run() {
+  const std::size_t wish = workload_.below(wishes_.size());
+  create(wish);
+  if (workload_.percent(50)) engine_->tick(clock_->now_ms());
+}
+
+/// The claim for a keyed wish; nothing if its key is already used and the caller has its answer.
+std::optional<LedgerClaim> World::claim_for(Wish& wish, std::vector<std::string>& tags) {
+  const std::string row = Ledger::row_key("create", wish.key);
+  auto found = engine_->find_ledger_entry(row);
+  if (!found) return std::nullopt;
+  LedgerClaim claim;
+  std::string generation = "first";
+  if (found->has_value()) {
+    if (!(*found)->expired(clock_->now_ms())) {
+      wish.run = RunId::parse((*found)->entry.outcome);
+      invariants_.acknowledged(*wish.run);
+      return std::nullopt;
+    }
+    claim.replaces = (*found)->raw;
+    generation = "after " + (*found)->entry.outcome;
+  }
+  tags.push_back(wish.key + " " + generation);
+  claim.row_key = row;
+  claim.request_digest = wish.inputs;
+  claim.expires_ms = wish.key_lifetime_ms == 0 ? 0 : clock_->now_ms() + wish.key_lifetime_ms;
+  claim.outcome = [](const RunId& run, RunStatus) { return run.text(); };
+  return claim;
+}
+
+void World::create(std::size_t index) {
+  Wish& wish = wishes_[index];
+  if (wish.pending || (wish.asked && (wish.key.empty() || temper_ == Temper::calm) && wish.run)) return;
+  if (wish.asked && wish.key.empty()) return;
+  CreateRun request{.workflow_id = wish.workflow_id, .inputs = wish.inputs};
+  request.configurable = wish.configurable;
+  if (!wish.key.empty()) {
+    request.claim = claim_for(wish, request.tags);
+    if (!request.claim) return;
+  }
+  trace("create ", wish.workflow_id);
+  wish.asked = true;
+  wish.pending = true;
+  const std::string row = request.claim ? request.claim->row_key : std::string();
+  engine_->create_run(std::move(request), [this, index, row, answered = expect_answer("create")](Result<CreatedRun> created) {
+    answered();
+    wishes_[index].pending = false;
+    if (!created) {
+      ++tally_.failed_calls;
+      const ErrorCode code = created.error().code;
+      const bool expected = code == ErrorCode::store_io_error || code == ErrorCode::precondition_failed ||
+                            code == ErrorCode::service_unavailable;
+      if (!expected) complain("reads agree with the log", "create fails with " + created.error().message);
+      return;
+    }
+    wishes_[index].run = created->run_id;
+    acknowledged_.push_back(created->run_id);
+    invariants_.acknowledged(created->run_id);
+    if (!row.empty() && !medium_->rows.get(row)->has_value()) complain("an idempotency key has one run", "no ledger row");
+  });
+}
+
+void World::cancel_some_run() {
+  const RunId* run = some_run();
+  if (temper_ == Temper::calm || run == nullptr) return;
+  CancelRun request{.run_id = *run, .reason = "simulated", .cancelled_by = "caller"};
+  if (workload_.percent(30)) {
+    const std::string row = Ledger::row_key("cancel", run->text());
+    auto found = engine_->find_ledger_entry(row);
+    if (!found || found->has_value()) return;
+    request.claim = LedgerClaim{.row_key = row, .outcome = [](const RunId&, RunStatus status) {
+                                  return std::string(status_name(status));
+                                }};
+  }
+  const std::size_t times = workload_.percent(20) ? 2 : 1;
+  for (std::size_t i = 0; i < times; ++i) {
+    trace("cancel ", run->text());
+    engine_->cancel_run(request, [this, run = *run, answered = expect_answer("cancel")](Result<RunStatus> status) {
+      answered();
+      if (status) {
+        ++tally_.cancels;
+        invariants_.cancelled(run, *status);
+      } else {
+        ++tally_.failed_calls;
+      }
+    });
+  }
+  if (workload_.percent(50)) engine_->tick(clock_->now_ms());
+}
+
+/// Runs in flight keep the version that they began with.
+void World::change_workflow(const std::string& id) {
+  static_cast<void>(engine_->register_workflow(workload_.pick(versions_.at(id))->source));
+  crash_if_due();
+}
+
+// ---- watching and asking ---------------------------------------------------------------------------------------------
+
+void World::watch_some_run() {
+  const RunId* run = some_run();
+  if (run == nullptr || watchers_.size() >= 8) return;
+  Watcher watcher;
+  watcher.run = *run;
+  invariants_.check();
+  const auto at = invariants_.runs().find(*run);
+  if (at == invariants_.runs().end()) return;
+  watcher.from = workload_.below(at->second.head.next_sequence);
+  watchers_.push_back(std::move(watcher));
+}
+
+void World::read_watchers(std::size_t max_events) {
+  for (Watcher& watcher : watchers_) {
+    if (workload_.percent(60)) read_watcher(watcher, max_events);
+  }
+}
+
+void World::read_watcher(Watcher& watcher, std::size_t max_events) {
+  if (!watcher.subscription) {
+    auto opened = engine_->subscribe(kTenant, watcher.run, watcher.from + watcher.seen.size());
+    if (!opened) return;
+    watcher.subscription = std::move(*opened);
+  }
+  const auto read = watcher.subscription->read(max_events, [&](const EventView& event) {
+    if (event.sequence != watcher.from + watcher.seen.size()) {
+      complain("a subscription gives every event once and in order", watcher.run.text());
+    }
+    watcher.seen.push_back(line_of(event));
+    ++tally_.events_watched;
+    return true;
+  });
+  watcher.complete = watcher.complete || watcher.subscription->complete();
+  if (read && *read > max_events) complain("a subscription gives every event once and in order", "too many at once");
+}
+
+void World::query_some_run() {
+  const RunId* run = some_run();
+  if (run == nullptr) return;
+  invariants_.check();
+  const auto at = invariants_.runs().find(*run);
+  const auto view = engine_->run(kTenant, *run);
+  const auto explained = engine_->explain(kTenant, *run);
+  if (at == invariants_.runs().end()) return;
+  const RunState& state = at->second.state;
+  const auto wrong = [&](const Error& error) { return error.code != ErrorCode::store_io_error; };
+  if (view ? view->state.next_sequence != state.next_sequence || view->state.variables != state.variables
+           : wrong(view.error())) {
+    complain("reads agree with the log", "run " + run->text());
+  }
+  if (explained ? explained->status != state.status : wrong(explained.error())) {
+    complain("reads agree with the log", "explain " + run->text());
+  }
+}
+
+void World::check_listing() {
+  invariants_.check();
+  std::map<RunId, RunStatus> listed;
+  std::string cursor;
+  do {
+    const auto page = engine_->list_runs({}, cursor, 1 + workload_.below(4));
+    if (!page) return;
+    for (const RunSummary& run : page->runs) {
+      if (!listed.emplace(run.run_id, run.status).second) complain("reads agree with the log", "a run is listed twice");
+    }
+    cursor = page->cursor;
+  } while (!cursor.empty());
+  std::map<RunId, RunStatus> expected;
+  for (const auto& [run, folded] : invariants_.runs()) expected.emplace(run, folded.state.status);
+  if (listed != expected) complain("reads agree with the log", "the listing");
+}
+
+}  // namespace openwop::test
