@@ -184,7 +184,8 @@ inline WorkflowVariable read_variable(ObjectReader& reader) {
   if (const auto value = reader.raw("defaultValue")) {
     variable.default_value = *value;
     if (!has_type(variable.type, *value)) {
-      reader.problem("defaultValue", "has to be of type " + std::string(variable_type_name(variable.type)));
+      const json::Kind kind = kVariableKinds[static_cast<std::size_t>(variable.type)];
+      reader.problem("defaultValue", std::string("has to be ") + ObjectReader::kind_name(kind));
     }
   }
   return variable;
