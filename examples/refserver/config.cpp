@@ -26,30 +26,26 @@ struct Option {
   std::string_view name;
   Values values;
   std::string_view environment;
+  std::string_view value;  // what the value is called in the help
   std::string_view help;
 };
 
 constexpr std::array kOptions = {
-    Option{"listen", Values::one, "OPENWOP_LISTEN",
-           "HOST:PORT      where to listen; port 0 = any free port (127.0.0.1:8080)"},
-    Option{"store", Values::one, "OPENWOP_STORE", "KIND           memory, or rocksdb:DIR (rocksdb:openwop-data)"},
-    Option{"workflows", Values::many, "OPENWOP_WORKFLOWS",
-           "DIR            folder of workflow definitions, *.json; may be repeated"},
-    Option{"api-key", Values::many, "OPENWOP_API_KEY", "KEY[=TENANT[:SCOPE,…]]  a bearer key; may be repeated"},
-    Option{"test-api-key", Values::many, "OPENWOP_TEST_API_KEY", "KEY[=…]  a bearer key that may use test features"},
-    Option{"test-key-prefix", Values::one, "OPENWOP_TEST_KEY_PREFIX",
-           "TEXT           how test keys begin, for discovery"},
-    Option{"public-url", Values::one, "OPENWOP_PUBLIC_URL", "URL            prefix of URLs in answers"},
-    Option{"fixtures", Values::none, "OPENWOP_CONFORMANCE_SEED",
-           "               node types and discovery for the conformance fixtures"},
-    Option{"config", Values::one, "OPENWOP_CONFIG", "FILE           JSON object with these options as members"},
-    Option{"log-level", Values::one, "OPENWOP_LOG_LEVEL", "LEVEL          debug, info, warning or error (info)"},
-    Option{"threads", Values::one, "OPENWOP_THREADS", "N              engine threads (2)"},
-    Option{"durability", Values::one, "OPENWOP_DURABILITY", "MODE           sync or async (sync)"},
-    Option{"max-connections", Values::one, "OPENWOP_MAX_CONNECTIONS",
-           "N              connections served at once (512)"},
-    Option{"help", Values::none, "", "               this text"},
-    Option{"version", Values::none, "", "               name and version"},
+    Option{"listen", Values::one, "OPENWOP_LISTEN", "HOST:PORT", "where to listen; port 0 = any free port (127.0.0.1:8080)"},
+    Option{"store", Values::one, "OPENWOP_STORE", "KIND", "memory, or rocksdb:DIR (rocksdb:openwop-data)"},
+    Option{"workflows", Values::many, "OPENWOP_WORKFLOWS", "DIR", "folder of workflow definitions, *.json; may be repeated"},
+    Option{"api-key", Values::many, "OPENWOP_API_KEY", "KEY[=TENANT[:SCOPE,...]]", "a bearer key; may be repeated"},
+    Option{"test-api-key", Values::many, "OPENWOP_TEST_API_KEY", "KEY[=...]", "a bearer key that may use test features"},
+    Option{"test-key-prefix", Values::one, "OPENWOP_TEST_KEY_PREFIX", "TEXT", "how test keys begin, for discovery"},
+    Option{"public-url", Values::one, "OPENWOP_PUBLIC_URL", "URL", "prefix of URLs in answers"},
+    Option{"fixtures", Values::none, "OPENWOP_CONFORMANCE_SEED", "", "node types and discovery for the conformance fixtures"},
+    Option{"config", Values::one, "OPENWOP_CONFIG", "FILE", "JSON object with these options as members"},
+    Option{"log-level", Values::one, "OPENWOP_LOG_LEVEL", "LEVEL", "debug, info, warning or error (info)"},
+    Option{"threads", Values::one, "OPENWOP_THREADS", "N", "engine threads (2)"},
+    Option{"durability", Values::one, "OPENWOP_DURABILITY", "MODE", "sync or async (sync)"},
+    Option{"max-connections", Values::one, "OPENWOP_MAX_CONNECTIONS", "N", "connections served at once (512)"},
+    Option{"help", Values::none, "", "", "this text"},
+    Option{"version", Values::none, "", "", "name and version"},
 };
 
 const Option* find_option(std::string_view name) {
@@ -254,8 +250,11 @@ Result<Config> read_config(int argc, const char* const* argv) {
 std::string help_text() {
   std::string text = "openwop-refserver: OpenWOP 1.0 over HTTP, on one data folder\n\n";
   for (const Option& option : kOptions) {
-    text.append("  --").append(option.name).append(" ").append(option.help).append("\n");
-    if (!option.environment.empty()) text.append("      ").append(option.environment).append("\n");
+    constexpr std::size_t kHelpColumn = 44;
+    std::string line = "  --" + std::string(option.name) + " " + std::string(option.value);
+    line.resize(std::max(line.size() + 1, kHelpColumn), ' ');
+    text.append(line).append(option.help).append("\n");
+    if (!option.environment.empty()) text.append(kHelpColumn, ' ').append(option.environment).append("\n");
   }
   text +=
       "\nThe command line wins over the environment, that over --config FILE. Also read: OPENWOP_HOST, OPENWOP_PORT,\n"

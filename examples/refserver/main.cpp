@@ -82,13 +82,14 @@ void print_first_steps(const std::string& key, const std::string& url, const ope
       break;
     }
   }
+  const std::string authorization = "-H 'Authorization: Bearer " + key + "'";
   std::fprintf(stderr,
                "\nAPI key: %s\n\nCreate a run:\n"
-               "  curl -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' \\\n"
-               "       -d '{\"workflowId\":\"%s\",\"inputs\":{}}' %s/v1/runs\n"
+               "  RUN=$(curl -s %s -H 'Content-Type: application/json' -d '{\"workflowId\":\"%s\",\"inputs\":{}}' \\\n"
+               "    %s/v1/runs | tee /dev/stderr | sed 's/.*\"runId\":\"\\([^\"]*\\)\".*/\\1/'); echo\n"
                "Follow its events:\n"
-               "  curl -N -H 'Authorization: Bearer %s' %s/v1/runs/RUN_ID/events\n\n",
-               key.c_str(), key.c_str(), workflow.c_str(), url.c_str(), key.c_str(), url.c_str());
+               "  curl -sN %s %s/v1/runs/$RUN/events\n\n",
+               key.c_str(), authorization.c_str(), workflow.c_str(), url.c_str(), authorization.c_str(), url.c_str());
 }
 
 std::string url_of(const Config& config, int port) {

@@ -8,6 +8,8 @@ namespace openwop::runtime {
 
 namespace {
 constexpr std::uint8_t kMarksFormat = 1;
+constexpr std::uint8_t kActive = 1;
+constexpr std::uint8_t kUnsettled = 2;
 }
 
 std::string RunMarks::encode() const {
@@ -15,7 +17,7 @@ std::string RunMarks::encode() const {
   out.reserve(24 + tenant.size() + workflow_id.size());
   out += static_cast<char>(kMarksFormat);
   out += static_cast<char>(status);
-  out += active ? '\1' : '\0';
+  out += static_cast<char>((active ? kActive : 0) | (unsettled ? kUnsettled : 0));
   bytes::put_varint(out, bytes::zigzag(timer_due_ms));
   bytes::put_varint(out, bytes::zigzag(created_ms));
   bytes::put_varint(out, bytes::zigzag(changed_ms));
@@ -29,7 +31,9 @@ Result<RunMarks> RunMarks::decode(std::string_view summary) {
   const std::uint8_t format = reader.u8();
   RunMarks marks;
   const std::uint8_t status = reader.u8();
-  marks.active = reader.u8() != 0;
+  const std::uint8_t flags = reader.u8();
+  marks.active = (flags & kActive) != 0;
+  marks.unsettled = (flags & kUnsettled) != 0;
   marks.timer_due_ms = bytes::unzigzag(reader.varint());
   marks.created_ms = bytes::unzigzag(reader.varint());
   marks.changed_ms = bytes::unzigzag(reader.varint());

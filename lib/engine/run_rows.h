@@ -26,6 +26,8 @@ struct RunMarks {
   RunStatus status = RunStatus::pending;
   /// A handler is in flight, or more pure steps are due.
   bool active = false;
+  /// More pure steps are due (Run::unsettled).
+  bool unsettled = false;
   std::int64_t timer_due_ms = 0;  // 0 = none
   std::int64_t created_ms = 0;
   std::int64_t changed_ms = 0;

@@ -86,9 +86,9 @@ void RunTurn::node_done(std::size_t node, std::uint64_t token, NodeOutcome outco
   const NodeState* state = state_of(node);
   // An answer that comes late (timed out, cancelled, answered before) changes nothing.
   const bool current = state != nullptr && state->status == NodeStatus::running && state->started_sequence == token;
-  if (ended() || !current) return;
-  finish_node(node, std::move(outcome));
-  settle();
+  if (ended()) return;
+  if (current) finish_node(node, std::move(outcome));
+  if (current || run_.unsettled) settle();
 }
 
 void RunTurn::timers_due() {
@@ -137,9 +137,15 @@ Status RunTurn::cancel(const command::CancelRun& command) {
 // ---- going through the graph -----------------------------------------------------------------------------------------
 
 void RunTurn::settle() {
+  if (run_.unsettled) {
+    // What the turn before had still to consider is not known any more.
+    for (std::size_t node = 0; node < run_.workflow->nodes.size(); ++node) candidates_.push_back(node);
+    run_.unsettled = false;
+  }
   while (!ended() && !broken_) {
     if (events_.size() >= options_.max_events_per_commit) {
       more_ = true;
+      run_.unsettled = true;
       return;
     }
     if (candidates_.empty()) {

@@ -18,6 +18,8 @@ struct Run {
   std::shared_ptr<const RunHeader> header;
   std::shared_ptr<const Workflow> workflow;
   RunState state;
+  /// A turn stopped at max_events_per_commit: whatever the next turn is about, it looks at every node.
+  bool unsettled = false;
 };
 
 class RunTurn {

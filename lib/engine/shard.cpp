@@ -89,6 +89,7 @@ Result<std::optional<Shard::Resident>> Shard::load(const RunId& run_id) const {
 
   Resident resident{{run_id, std::make_shared<const RunHeader>(std::move(*header)), std::move(*workflow), {}},
                     std::move(*head), std::move(**head_row), std::move(*marks)};
+  resident.run.unsettled = resident.marks.unsettled;
   resident.run.state = initial_state(*resident.run.header);
   auto folded = log.read(run_id, 0, [&](const EventView& event) {
     fold(resident.run.state, event);
@@ -213,7 +214,8 @@ RunMarks Shard::marks_of(const Resident& resident, bool more) const {
   marks.status = resident.run.state.status;
   marks.changed_ms = resident.run.state.changed_ms;
   marks.timer_due_ms = next_due_ms(resident.run);
-  marks.active = more;
+  marks.unsettled = resident.run.unsettled && !is_terminal(marks.status);
+  marks.active = more || marks.unsettled;
   for (const auto& [id, node] : resident.run.state.nodes) marks.active = marks.active || node.status == NodeStatus::running;
   return marks;
 }
@@ -223,7 +225,7 @@ bool Shard::add_rows(TurnTask& task, Resident& resident, RunTurn& turn, bool cre
   const RunMarks& before = resident.marks;
   task.timer_due_ms = after.timer_due_ms;
   const bool same_marks = before.status == after.status && before.active == after.active &&
-                          before.timer_due_ms == after.timer_due_ms;
+                          before.unsettled == after.unsettled && before.timer_due_ms == after.timer_due_ms;
   if (!created && turn.events().empty() && turn.host_writes().empty() && same_marks) return false;
 
   const std::uint64_t first = resident.head.next_sequence;
@@ -306,6 +308,9 @@ void Shard::finish(Resident resident, RunTurn& turn, Message origin, const Ledge
     }
   }
   sort_out_handlers(*task, resident);
+  // A run that was read again may be behind commits on their way: its handlers start only if it is not.
+  const bool guarded = !changed && !task->start.empty();
+  if (guarded) task->transaction.require_equals(Log::head_key(resident.run.id), resident.head_row);
   task->more = turn.more();
   const bool is_in_flight = in_flight_.contains(resident.run.id);
   if (is_in_flight && !was_in_flight) core_.active_runs.fetch_add(1);
@@ -313,7 +318,7 @@ void Shard::finish(Resident resident, RunTurn& turn, Message origin, const Ledge
   // A run that works stays in memory; a run that waits, or has ended, is only rows.
   if (is_in_flight) resident_.insert_or_assign(resident.run.id, std::move(resident));
 
-  if (changed || claim != nullptr) {
+  if (changed || guarded || claim != nullptr) {
     core_.commits.submit(std::move(task));
   } else {
     task->finished(CommitOutcome::committed);

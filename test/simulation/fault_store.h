@@ -111,10 +111,18 @@ class FaultStore final : public Store {
       }
       return failure();
     }
-    return medium_->rows.commit(group, durability);
+    auto outcomes = medium_->rows.commit(group, durability);
+    if (tracing()) trace_outcomes(*outcomes);
+    return outcomes;
   }
 
  private:
+  static void trace_outcomes(const std::vector<CommitOutcome>& outcomes) {
+    std::string line;
+    for (const CommitOutcome outcome : outcomes) line += outcome == CommitOutcome::committed ? " committed" : " refused";
+    trace("store:", line);
+  }
+
   [[nodiscard]] bool read_fails() const { return severed_ || random_.per_mille(rates_.read); }
   static Error failure() { return {ErrorCode::store_io_error, "injected"}; }
   void apply(std::span<const Transaction* const> group) {

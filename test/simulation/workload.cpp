@@ -151,6 +151,7 @@ void World::cancel_some_run() {
     trace("cancel ", run->text());
     engine_->cancel_run(request, [this, run = *run, answered = expect_answer("cancel")](Result<RunStatus> status) {
       answered();
+      trace("cancel of ", run.text(), " answered ", status ? status_name(*status) : "with an error");
       if (status) {
         ++tally_.cancels;
         invariants_.cancelled(run, *status);
