@@ -98,6 +98,8 @@ const Settings& settings() { return g_settings; }
 void add_side(const std::string& name, int rounds, std::function<Figures()> measure) {
   benchmark::RegisterBenchmark(name.c_str(),
                                [measure = std::move(measure)](benchmark::State& state) {
+                                 // What the side before has left to be written would count against this one.
+                                 sync();
                                  for ([[maybe_unused]] auto _ : state) {
                                    for (const auto& [figure, value] : measure()) state.counters[figure] = value;
                                  }

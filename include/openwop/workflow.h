@@ -62,6 +62,8 @@ struct WorkflowEdge {
   TriggerRule trigger_rule = TriggerRule::all_success;
   /// The edge closes a cycle: following it starts the next iteration of its loop body, and its target never waits for it.
   bool loopback = false;
+  /// Some loop body holds the source and not the target: not taken in one iteration, the edge may be in a later one.
+  bool leaves_loop = false;
   /// For a loopback: indexes of the nodes that run again, target first (the natural loop of the edge).
   std::vector<std::size_t> loop_body;
 };

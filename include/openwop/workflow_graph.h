@@ -227,9 +227,15 @@ class WorkflowGraph {
       }
       edge.loopback = true;
       edge.loop_body = natural_loop(edge, sources);
-      for (const std::size_t node : edge.loop_body) workflow_.in_loop[node] = true;
+      mark_loop(edge.loop_body);
       if (!can_end(edge)) problem(index, "unconditional cycle: neither a condition nor a deciding node can end it");
     }
+  }
+
+  void mark_loop(const std::vector<std::size_t>& body) {
+    std::vector<bool> inside(count_, false);
+    for (const std::size_t node : body) inside[node] = workflow_.in_loop[node] = true;
+    for (WorkflowEdge& edge : workflow_.edges) edge.leaves_loop = edge.leaves_loop || (inside[edge.source] && !inside[edge.target]);
   }
 
   [[nodiscard]] std::vector<std::size_t> natural_loop(const WorkflowEdge& edge,

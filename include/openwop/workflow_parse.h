@@ -42,7 +42,8 @@ namespace detail {
 
 class WorkflowParser {
  public:
-  WorkflowParser(std::string_view source, const KnownNodeTypes& known) : known_(known), root_(problems_, "", source) {
+  WorkflowParser(std::string_view source, const KnownNodeTypes& known)
+      : compact_(json::minified(source)), known_(known), root_(problems_, "", compact_) {
     workflow_.source = source;
   }
 
@@ -193,6 +194,7 @@ class WorkflowParser {
     });
   }
 
+  std::string compact_;  // the source as it is read: what the model holds should be short
   const KnownNodeTypes& known_;
   std::vector<WorkflowProblem> problems_;
   ObjectReader root_;

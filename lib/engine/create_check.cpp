@@ -108,7 +108,8 @@ Result<RunHeader> check_create(const CreateRun& request, const Workflow& workflo
     return std::move(ok).error();
   }
   if (auto ok = check_tags(request.tags); !ok) return std::move(ok).error();
-  auto variables = initial_variables(workflow, request.inputs);
+  const std::string inputs = request.inputs.empty() ? "{}" : json::minified(request.inputs);
+  auto variables = initial_variables(workflow, inputs);
   if (!variables) return std::move(variables).error();
   auto node_limit = node_execution_limit(request.configurable, options.max_node_executions);
   if (!node_limit) return std::move(node_limit).error();
@@ -120,7 +121,7 @@ Result<RunHeader> check_create(const CreateRun& request, const Workflow& workflo
   header.workflow_version = workflow.version;
   header.scope_id = request.scope_id;
   header.callback_url = request.callback_url;
-  header.inputs = request.inputs.empty() ? "{}" : request.inputs;
+  header.inputs = inputs;
   header.variables = std::move(*variables);
   header.configurable = request.configurable;
   header.metadata = request.metadata;

@@ -8,13 +8,13 @@ namespace {
 
 enum class EdgeEnd : std::uint8_t { pending, success, failed, not_taken, revivable, skipped };
 
-EdgeEnd end_of(const Workflow& workflow, const RunState& state, std::uint32_t edge_index, std::size_t target) {
+EdgeEnd end_of(const Workflow& workflow, const RunState& state, std::uint32_t edge_index) {
   const WorkflowEdge& edge = workflow.edges[edge_index];
   const NodeState* source = state.find_node(workflow.nodes[edge.source].id);
   if (source == nullptr || !has_ended(source->status)) return EdgeEnd::pending;
   const bool live = std::find(source->live_edges.begin(), source->live_edges.end(), edge_index) != source->live_edges.end();
   // An edge that leaves a loop body may be taken in a later iteration.
-  const bool revivable = workflow.in_loop[edge.source] && !workflow.in_loop[target];
+  const bool revivable = edge.leaves_loop;
   switch (source->status) {
     case NodeStatus::completed:
       if (live) return EdgeEnd::success;
@@ -127,7 +127,7 @@ Verdict judge(const Workflow& workflow, const RunState& state, std::size_t node,
   for (const std::size_t edge : incoming) {
     EdgeCount& count = counts[static_cast<std::size_t>(workflow.edges[edge].trigger_rule)];
     ++count.total;
-    switch (end_of(workflow, state, static_cast<std::uint32_t>(edge), node)) {
+    switch (end_of(workflow, state, static_cast<std::uint32_t>(edge))) {
       case EdgeEnd::pending: ++(final && has_run_before(workflow, state, edge) ? count.not_taken : count.pending); break;
       case EdgeEnd::success: ++count.success; break;
       case EdgeEnd::failed: ++count.failed; break;

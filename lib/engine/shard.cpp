@@ -255,11 +255,13 @@ bool Shard::add_rows(TurnTask& task, Resident& resident, RunTurn& turn, bool cre
 }
 
 /// Handlers to start: nodes that run and have none. Handlers to stop: those whose execution has ended.
-void Shard::sort_out_handlers(TurnTask& task, Resident& resident) {
+void Shard::sort_out_handlers(TurnTask& task, Resident& resident, std::uint64_t first_sequence) {
   const RunId& id = resident.run.id;
   const auto known = in_flight_.find(id);
   std::vector<std::shared_ptr<HandlerRun>> kept;
   const auto is_current = [&](const HandlerRun& handler) {
+    // Started by a commit on its way that this state, read from the store, does not hold yet: the turn will be refused.
+    if (handler.token() >= first_sequence) return true;
     const NodeState* node = resident.run.state.find_node(resident.run.workflow->nodes[handler.node()].id);
     return node != nullptr && node->status == NodeStatus::running && node->started_sequence == handler.token();
   };
@@ -296,6 +298,7 @@ void Shard::finish(Resident resident, RunTurn& turn, Message origin, const Ledge
   task->durability = core_.options.durability;
   task->status = resident.run.state.status;
   const bool was_in_flight = in_flight_.contains(resident.run.id);
+  const std::uint64_t first_sequence = resident.head.next_sequence;
   const bool changed = add_rows(*task, resident, turn, created);
   if (claim != nullptr) {
     // The answer to a create tells the state at acceptance, even if the run has ended in the same commit.
@@ -307,7 +310,7 @@ void Shard::finish(Resident resident, RunTurn& turn, Message origin, const Ledge
       Ledger::record(task->transaction, claim->row_key, entry);
     }
   }
-  sort_out_handlers(*task, resident);
+  sort_out_handlers(*task, resident, first_sequence);
   // A run that was read again may be behind commits on their way: its handlers start only if it is not.
   const bool guarded = !changed && !task->start.empty();
   if (guarded) task->transaction.require_equals(Log::head_key(resident.run.id), resident.head_row);

@@ -65,7 +65,7 @@ class Shard {
   /// For a message that leaves the run as it was.
   void put_back(Resident resident);
   bool add_rows(TurnTask& task, Resident& resident, RunTurn& turn, bool created) const;
-  void sort_out_handlers(TurnTask& task, Resident& resident);
+  void sort_out_handlers(TurnTask& task, Resident& resident, std::uint64_t first_sequence);
   [[nodiscard]] RunMarks marks_of(const Resident& resident, bool more) const;
   void restore_handlers(const FailedTurnMessage& failed);
 

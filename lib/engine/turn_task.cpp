@@ -45,6 +45,8 @@ void TurnTask::failed(const Error& error) {
   answer_error(origin_, error);
   const bool answered = std::holds_alternative<CreateMessage>(origin_) || std::holds_alternative<CancelMessage>(origin_);
   core_.timers.note(timer_due_ms);
+  // If it did, nothing else will say so; subscribers read what the store has.
+  if (has_events) core_.subscriptions->notify(run_);
   undo(std::nullopt);
   core_.defer(answered ? Message(GoOnMessage{run_, false}) : std::move(origin_));
 }

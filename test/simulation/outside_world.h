@@ -28,6 +28,10 @@ class OutsideWorld {
   OutsideWorld(std::shared_ptr<Medium> medium, SimRandom random, Complain complain)
       : medium_(std::move(medium)), random_(random), complain_(std::move(complain)) {}
 
+  /// After a commit that failed, or was refused and done again, an engine may run an attempt once more; without faults
+  /// it must not.
+  bool runs_once = false;
+
   [[nodiscard]] NodeRegistry registry();
 
   /// A new engine runs from now on. Of the answers that the old one waited for, some never come and some come late.
@@ -42,6 +46,8 @@ class OutsideWorld {
 
   std::int64_t now_ms = 0;
   std::size_t effects_executed = 0;
+  /// Executions that one engine ran more than once.
+  std::size_t repeated = 0;
 
  private:
   struct Call {

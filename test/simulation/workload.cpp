@@ -50,7 +50,7 @@ void World::step() {
     case 3: return cancel_some_run();
     case 4: return watch_some_run();
     case 5:
-    case 6: return read_watchers(1 + workload_.below(6));
+    case 6: return read_watchers(workload_.percent(50) ? 1 + workload_.below(6) : 1'000);
     case 7: return query_some_run();
     case 8:
       if (temper_ == Temper::wild && workload_.percent(30)) change_workflow(workload_.pick(workflow_ids_));
@@ -68,6 +68,7 @@ void World::pass_time() {
   const std::int64_t step_ms = kind < 2 ? 0 : kind < 8 ? workload_.between(1, 1'500) : workload_.between(1'000, 700'000);
   clock_->advance(step_ms);
   tick();
+  if (workload_.percent(40)) read_watchers(1'000);
 }
 
 // ---- calls -----------------------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ World::World(std::uint64_t seed, Temper temper, Faults faults)
     if (chaos_.percent(50)) max_events_per_commit_ = 1 + chaos_.below(12);
   }
   outside_.now_ms = clock_->now_ms();
+  outside_.runs_once = faults_ == Faults::none;
   draw_workflows();
   draw_wishes();
 }
@@ -127,7 +128,7 @@ bool World::run() {
 void World::come_to_rest() {
   rates_ = {};
   store_->calm_down();
-  if (store_->stuck() || chaos_.percent(30)) crash();
+  if (store_->stuck() || (faults_ == Faults::injected && chaos_.percent(30))) crash();
   constexpr int kMaxRounds = 20'000;
   for (int round = 0; round < kMaxRounds && !broken(); ++round) {
     if (temper_ == Temper::calm) {
@@ -204,6 +205,7 @@ World::Tally World::tally() const {
   Tally tally = tally_;
   tally.runs = invariants_.runs().size();
   tally.effects = outside_.effects_executed;
+  tally.repeated = outside_.repeated;
   for (const auto& [run, folded] : invariants_.runs()) ++tally.endings[std::string(status_name(folded.state.status))];
   return tally;
 }

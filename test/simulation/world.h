@@ -40,6 +40,7 @@ class World {
     std::size_t crashes = 0;
     std::size_t failed_calls = 0;
     std::size_t effects = 0;
+    std::size_t repeated = 0;
     std::size_t cancels = 0;
     std::size_t events_watched = 0;
     std::map<std::string, std::size_t> endings;
