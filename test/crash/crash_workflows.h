@@ -1,5 +1,5 @@
-// The workflows that crash tests load their engines with: pure steps only; several nodes with delays; a loop with pauses.
-// They begin with the built-in types and end by themselves.
+// The workflows that crash tests load their engines with: pure steps only; several nodes with delays; a loop with
+// pauses. They begin with the built-in types and end by themselves.
 #pragma once
 
 #include <array>
@@ -14,7 +14,8 @@ inline std::string crash_node(const std::string& id, const std::string& type, co
          R"(","name":"n","position":{"x":0,"y":0},"inputs":{},"config":)" + config + "}";
 }
 
-inline std::string crash_edge(const std::string& source, const std::string& target, const std::string& port = "output") {
+inline std::string crash_edge(const std::string& source, const std::string& target,
+                              const std::string& port = "output") {
   return R"({"id":")" + source + "-" + target + R"(","sourceNodeId":")" + source + R"(","targetNodeId":")" + target +
          R"(","sourceOutput":")" + port + "\"}";
 }

@@ -51,11 +51,11 @@ NodeRegistry crash_nodes() {
   return registry;
 }
 
-const std::string kWorkWorkflow =
-    R"({"id":"crash-work","name":"c","version":"1","nodes":[)" + crash_node("a", "crash.work") + "," +
-    crash_node("b", "core.delay", R"({"ms":5})") + "," + crash_node("c", "crash.work") + R"(],"edges":[)" +
-    crash_edge("a", "b") + "," + crash_edge("b", "c") +
-    R"(],"triggers":[],"variables":[],"metadata":{},"settings":{"maxRetries":3}})";
+const std::string kWorkWorkflow = R"({"id":"crash-work","name":"c","version":"1","nodes":[)" +
+                                  crash_node("a", "crash.work") + "," + crash_node("b", "core.delay", R"({"ms":5})") +
+                                  "," + crash_node("c", "crash.work") + R"(],"edges":[)" + crash_edge("a", "b") + "," +
+                                  crash_edge("b", "c") +
+                                  R"(],"triggers":[],"variables":[],"metadata":{},"settings":{"maxRetries":3}})";
 
 std::unique_ptr<Engine> open_engine(const std::string& folder) {
   auto store = open_rocksdb_store({.path = folder, .write_buffer_bytes = 256 << 10});
@@ -234,7 +234,8 @@ TEST_CASE("after kill -9 every acknowledged run is there and reaches its end", "
   }
   const std::size_t runs = check_all(folder, acknowledged);
   CHECK(runs >= acknowledged.runs.size());
-  WARN(acknowledged.runs.size() << " acknowledged of " << runs << " runs, " << acknowledged.cancels.size() << " cancels");
+  WARN(acknowledged.runs.size() << " acknowledged of " << runs << " runs, " << acknowledged.cancels.size()
+                                << " cancels");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// kill -9 of the reference server under load over HTTP: a run that was answered with 201 is there after the restart, and
-// reaches its end.
+// kill -9 of the reference server under load over HTTP: a run that was answered with 201 is there after the restart,
+// and reaches its end.
 #include <atomic>
 #include <fstream>
 #include <map>
@@ -19,7 +19,7 @@ namespace {
 struct Answered {
   std::mutex mutex;
   std::set<std::string> runs;
-  std::set<std::string> cancels;
+  std::map<std::string, std::string> cancels;  // run -> status as answered
   std::atomic<std::size_t> count{0};
 
   void add_run(const std::string& run) {
@@ -28,9 +28,9 @@ struct Answered {
     count.fetch_add(1);
     count.notify_all();
   }
-  void add_cancel(const std::string& run) {
+  void add_cancel(const std::string& run, const std::string& status) {
     const std::lock_guard lock(mutex);
-    cancels.insert(run);
+    cancels.emplace(run, status);
   }
 };
 
@@ -39,8 +39,8 @@ void load(const Server& server, std::uint64_t seed, Answered& answered) {
   std::mt19937_64 random(seed);
   const auto client = server.client();
   while (true) {
-    const std::string body = R"({"workflowId":")" + std::string(kCrashWorkflowIds[random() % kCrashWorkflowIds.size()]) +
-                             R"(","inputs":{}})";
+    const std::string body = R"({"workflowId":")" +
+                             std::string(kCrashWorkflowIds[random() % kCrashWorkflowIds.size()]) + R"(","inputs":{}})";
     const auto created = client->Post("/v1/runs", body, "application/json");
     if (!created) break;
     if (created->status != 201) continue;
@@ -49,7 +49,7 @@ void load(const Server& server, std::uint64_t seed, Answered& answered) {
     if (random() % 8 != 0) continue;
     const auto cancelled = client->Post("/v1/runs/" + run + "/cancel", "{}", "application/json");
     if (!cancelled) break;
-    if (cancelled->status == 200) answered.add_cancel(run);
+    if (cancelled->status == 200) answered.add_cancel(run, Answer{.body = cancelled->body}.at({"status"}));
   }
   // Whoever waits for answers must not wait for a server that is gone.
   answered.count.fetch_add(1'000'000);
@@ -83,6 +83,8 @@ void check_all(const Server& server, const Answered& answered) {
     CHECK(snapshot.status == 200);
     const std::string status = snapshot.at({"status"});
     CHECK((status == "completed" || status == "cancelled"));
+    const auto cancel = answered.cancels.find(run);
+    if (cancel != answered.cancels.end()) CHECK(status == cancel->second);
     check_log(server, run);
   }
 }

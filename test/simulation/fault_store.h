@@ -55,6 +55,8 @@ class FaultStore final : public Store {
   [[nodiscard]] bool severed() const { return severed_; }
   /// Commits are refused until the store is opened again.
   [[nodiscard]] bool stuck() const { return stuck_; }
+  /// It has failed a call.
+  [[nodiscard]] bool has_failed() const { return has_failed_; }
   /// No new faults.
   void calm_down() { rates_ = {}; }
 
@@ -119,12 +121,16 @@ class FaultStore final : public Store {
  private:
   static void trace_outcomes(const std::vector<CommitOutcome>& outcomes) {
     std::string line;
-    for (const CommitOutcome outcome : outcomes) line += outcome == CommitOutcome::committed ? " committed" : " refused";
+    for (const CommitOutcome outcome : outcomes)
+      line += outcome == CommitOutcome::committed ? " committed" : " refused";
     trace("store:", line);
   }
 
   [[nodiscard]] bool read_fails() const { return severed_ || random_.per_mille(rates_.read); }
-  static Error failure() { return {ErrorCode::store_io_error, "injected"}; }
+  [[nodiscard]] Error failure() const {
+    has_failed_ = true;
+    return {ErrorCode::store_io_error, "injected"};
+  }
   void apply(std::span<const Transaction* const> group) {
     if (!group.empty()) static_cast<void>(medium_->rows.commit(group, Durability::sync));
   }
@@ -132,6 +138,7 @@ class FaultStore final : public Store {
   std::shared_ptr<Medium> medium_;
   FaultRates rates_;
   mutable SimRandom random_;
+  mutable bool has_failed_ = false;
   bool severed_ = false;
   bool stuck_ = false;
 };

@@ -113,7 +113,8 @@ void Invariants::check_events(const RunId& run, FoldedRun& folded) {
   const auto read = Log(medium_->rows).read(run, 0, [&](const EventView& event) {
     if (event.sequence != expected) broken(event.sequence, "gap");
     ++expected;
-    if ((event.type == EventType::run_started) != (event.sequence == 0)) broken(event.sequence, "run.started misplaced");
+    if ((event.type == EventType::run_started) != (event.sequence == 0))
+      broken(event.sequence, "run.started misplaced");
     if (ended) broken(event.sequence, "an event behind the end");
     ended = ended || is_terminal(event.type);
     fold(folded.state, event);

@@ -14,7 +14,7 @@
 // Checked where it happens (outside_world.cpp, world.cpp):
 //
 //   a handler runs only after its node.started is durable
-//   without faults an engine runs an execution once
+//   unless its store fails, an engine runs an execution once
 //   an effect is never repeated after its outcome was recorded
 //   the outcome of a step is durable before it is known
 //   a step gives the outcome of its effect

@@ -55,7 +55,7 @@ void OutsideWorld::check_started(const NodeContext& context) {
   if (!read || !found) complain_("a handler runs only after its node.started is durable", name);
   const bool again = !started_by_this_engine_.insert(name).second;
   if (again) ++repeated;
-  if (again && runs_once) complain_("without faults an engine runs an execution once", name);
+  if (again && !store_has_failed()) complain_("unless its store fails, an engine runs an execution once", name);
 }
 
 std::optional<Failure> OutsideWorld::take_steps(NodeContext& context) {
@@ -66,7 +66,8 @@ std::optional<Failure> OutsideWorld::take_steps(NodeContext& context) {
     const bool fails = config_of(context, "failSteps") != 0 && node.attempt == 0;
     const auto effect = [&]() -> Result<std::string> {
       ++effects_executed;
-      if (medium_->rows.get(row)->has_value()) complain_("an effect is never repeated after its outcome was recorded", key);
+      if (medium_->rows.get(row)->has_value())
+        complain_("an effect is never repeated after its outcome was recorded", key);
       if (fails) return Error{ErrorCode::rate_limited, "the service is busy"};
       return "receipt-" + key + "-" + std::string(node.node_id);
     };
@@ -77,7 +78,8 @@ std::optional<Failure> OutsideWorld::take_steps(NodeContext& context) {
       answer = context.step(key, effect);
     }
     const bool known = answer.ok() || answer.error().code == ErrorCode::rate_limited;
-    if (known && !medium_->rows.get(row)->has_value()) complain_("the outcome of a step is durable before it is known", key);
+    if (known && !medium_->rows.get(row)->has_value())
+      complain_("the outcome of a step is durable before it is known", key);
     if (known && answer.ok() == fails) complain_("a step gives the outcome of its effect", key);
     if (!answer) return Failure{std::string(error_name(answer.error().code)), "step failed", {}, true};
   }

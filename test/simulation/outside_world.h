@@ -28,9 +28,8 @@ class OutsideWorld {
   OutsideWorld(std::shared_ptr<Medium> medium, SimRandom random, Complain complain)
       : medium_(std::move(medium)), random_(random), complain_(std::move(complain)) {}
 
-  /// After a commit that failed, or was refused and done again, an engine may run an attempt once more; without faults
-  /// it must not.
-  bool runs_once = false;
+  /// After a call of the store has failed, an engine may run an attempt once more; otherwise it must not.
+  std::function<bool()> store_has_failed;
 
   [[nodiscard]] NodeRegistry registry();
 

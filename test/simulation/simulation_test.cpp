@@ -49,9 +49,8 @@ void add(World::Tally& sum, const World::Tally& one) {
 
 void show(std::string_view what, const World::Tally& sum) {
   std::cout << what << ": " << sum.runs << " runs, " << sum.crashes << " crashes, " << sum.failed_calls
-            << " failed calls, " << sum.cancels << " cancels, " << sum.effects << " effects, "
-            << sum.repeated << " executions repeated by one engine, " << sum.events_watched
-            << " events watched;";
+            << " failed calls, " << sum.cancels << " cancels, " << sum.effects << " effects, " << sum.repeated
+            << " executions repeated by one engine, " << sum.events_watched << " events watched;";
   for (const auto& [status, count] : sum.endings) std::cout << " " << count << " " << status;
   std::cout << "\n";
 }

@@ -19,7 +19,8 @@ class Draft {
     const std::string start = node("core.start");
     const Block body = block(0);
     link(start, "output", body.first);
-    if (random_.percent(70)) link(body.last, "output", node("core.end", "{}", R"("n":{"type":"variable","variableName":"n"})"));
+    if (random_.percent(70))
+      link(body.last, "output", node("core.end", "{}", R"("n":{"type":"variable","variableName":"n"})"));
     if (wild_ && random_.percent(40)) add_edges_at_random();
     return document(id);
   }
@@ -117,8 +118,7 @@ class Draft {
         return node("core.setVariable", R"({"name":"v_)" + shared + "\"}",
                     R"("value":{"type":"expression","expression":"variables.n * )" + number(5) + "\"}");
       case 4: return node("core.getVariable", wild_ ? R"({"name":"v_shared","default":7})" : R"({"name":"n"})");
-      case 5:
-        return node("core.channelWrite", R"({"channelName":"c_)" + shared + R"(","value":)" + number(50) + "}");
+      case 5: return node("core.channelWrite", R"({"channelName":"c_)" + shared + R"(","value":)" + number(50) + "}");
       case 6: return random_.percent(25) ? node("core.fail") : node("core.noop");
       case 7:
         return wild_ ? node("core.identity", "{}", R"("v_shared":{"type":"static","value":)" + number(9) + "}")
@@ -194,8 +194,8 @@ class Draft {
   }
 
   std::string document(const std::string& id) {
-    std::string settings = R"("maxRetries":)" + number(3) + R"(,"maxLoopbackIterations":)" +
-                           std::to_string(1 + random_.below(6));
+    std::string settings =
+        R"("maxRetries":)" + number(3) + R"(,"maxLoopbackIterations":)" + std::to_string(1 + random_.below(6));
     if (wild_ && random_.percent(20)) settings += R"(,"timeout":)" + std::to_string(random_.between(1'000, 900'000));
     return R"({"id":")" + id + R"(","name":"simulated","version":"1","nodes":[)" + nodes_ + R"(],"edges":[)" + edges_ +
            R"(],"triggers":[],"variables":[{"name":"n","type":"number","defaultValue":1}],"metadata":{},"settings":{)" +

@@ -17,6 +17,7 @@ namespace openwop::test {
 enum class Temper : std::uint8_t { calm, wild };
 
 /// Draws until load_workflow() accepts the definition. The run's input is the number `n`.
-[[nodiscard]] std::shared_ptr<const Workflow> generate_workflow(SimRandom& random, Temper temper, const std::string& id);
+[[nodiscard]] std::shared_ptr<const Workflow> generate_workflow(SimRandom& random, Temper temper,
+                                                                const std::string& id);
 
 }  // namespace openwop::test

@@ -65,13 +65,16 @@ void World::step() {
 
 void World::pass_time() {
   const std::size_t kind = workload_.below(10);
-  const std::int64_t step_ms = kind < 2 ? 0 : kind < 8 ? workload_.between(1, 1'500) : workload_.between(1'000, 700'000);
+  const std::int64_t step_ms = kind < 2   ? 0
+                               : kind < 8 ? workload_.between(1, 1'500)
+                                          : workload_.between(1'000, 700'000);
   clock_->advance(step_ms);
   tick();
   if (workload_.percent(40)) read_watchers(1'000);
 }
 
-// ---- calls -----------------------------------------------------------------------------------------------------------
+// ---- calls
+// -----------------------------------------------------------------------------------------------------------
 
 void World::ask_for_run() {
   const std::size_t wish = workload_.below(wishes_.size());
@@ -117,22 +120,24 @@ void World::create(std::size_t index) {
   wish.asked = true;
   wish.pending = true;
   const std::string row = request.claim ? request.claim->row_key : std::string();
-  engine_->create_run(std::move(request), [this, index, row, answered = expect_answer("create")](Result<CreatedRun> created) {
-    answered();
-    wishes_[index].pending = false;
-    if (!created) {
-      ++tally_.failed_calls;
-      const ErrorCode code = created.error().code;
-      const bool expected = code == ErrorCode::store_io_error || code == ErrorCode::precondition_failed ||
-                            code == ErrorCode::service_unavailable;
-      if (!expected) complain("reads agree with the log", "create fails with " + created.error().message);
-      return;
-    }
-    wishes_[index].run = created->run_id;
-    acknowledged_.push_back(created->run_id);
-    invariants_.acknowledged(created->run_id);
-    if (!row.empty() && !medium_->rows.get(row)->has_value()) complain("an idempotency key has one run", "no ledger row");
-  });
+  engine_->create_run(
+      std::move(request), [this, index, row, answered = expect_answer("create")](Result<CreatedRun> created) {
+        answered();
+        wishes_[index].pending = false;
+        if (!created) {
+          ++tally_.failed_calls;
+          const ErrorCode code = created.error().code;
+          const bool expected = code == ErrorCode::store_io_error || code == ErrorCode::precondition_failed ||
+                                code == ErrorCode::service_unavailable;
+          if (!expected) complain("reads agree with the log", "create fails with " + created.error().message);
+          return;
+        }
+        wishes_[index].run = created->run_id;
+        acknowledged_.push_back(created->run_id);
+        invariants_.acknowledged(created->run_id);
+        if (!row.empty() && !medium_->rows.get(row)->has_value())
+          complain("an idempotency key has one run", "no ledger row");
+      });
 }
 
 void World::cancel_some_run() {
@@ -143,9 +148,8 @@ void World::cancel_some_run() {
     const std::string row = Ledger::row_key("cancel", run->text());
     auto found = engine_->find_ledger_entry(row);
     if (!found || found->has_value()) return;
-    request.claim = LedgerClaim{.row_key = row, .outcome = [](const RunId&, RunStatus status) {
-                                  return std::string(status_name(status));
-                                }};
+    request.claim = LedgerClaim{
+        .row_key = row, .outcome = [](const RunId&, RunStatus status) { return std::string(status_name(status)); }};
   }
   const std::size_t times = workload_.percent(20) ? 2 : 1;
   for (std::size_t i = 0; i < times; ++i) {
@@ -170,7 +174,8 @@ void World::change_workflow(const std::string& id) {
   crash_if_due();
 }
 
-// ---- watching and asking ---------------------------------------------------------------------------------------------
+// ---- watching and asking
+// ---------------------------------------------------------------------------------------------
 
 void World::watch_some_run() {
   const RunId* run = some_run();

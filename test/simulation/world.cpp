@@ -34,7 +34,7 @@ World::World(std::uint64_t seed, Temper temper, Faults faults)
     if (chaos_.percent(50)) max_events_per_commit_ = 1 + chaos_.below(12);
   }
   outside_.now_ms = clock_->now_ms();
-  outside_.runs_once = faults_ == Faults::none;
+  outside_.store_has_failed = [this] { return store_->has_failed(); };
   draw_workflows();
   draw_wishes();
 }
@@ -50,7 +50,8 @@ void World::complain(const std::string& invariant, const std::string& what) {
   complaints_.push_back(invariant + ": " + what);
 }
 
-// ---- engines come and go ---------------------------------------------------------------------------------------------
+// ---- engines come and go
+// ---------------------------------------------------------------------------------------------
 
 void World::open_engine() {
   medium_->open_again();
@@ -108,7 +109,8 @@ const RunId* World::some_run() {
   return acknowledged_.empty() ? nullptr : &acknowledged_[workload_.below(acknowledged_.size())];
 }
 
-// ---- a life ----------------------------------------------------------------------------------------------------------
+// ---- a life
+// ----------------------------------------------------------------------------------------------------------
 
 bool World::run() {
   open_engine();
@@ -162,13 +164,15 @@ void World::check_watchers_at_rest() {
     });
     const bool all = read.ok() && watcher.seen == expected && watcher.complete;
     if (!all) {
-      complain("a subscription gives every event once and in order",
-               watcher.run.text() + ": " + std::to_string(watcher.seen.size()) + " of " + std::to_string(expected.size()));
+      complain(
+          "a subscription gives every event once and in order",
+          watcher.run.text() + ": " + std::to_string(watcher.seen.size()) + " of " + std::to_string(expected.size()));
     }
   }
 }
 
-// ---- looking back ----------------------------------------------------------------------------------------------------
+// ---- looking back
+// ----------------------------------------------------------------------------------------------------
 
 std::string World::digest() const {
   std::string all;
