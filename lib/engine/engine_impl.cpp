@@ -44,8 +44,13 @@ EngineImpl::EngineImpl(EngineOptions options) : core_(std::move(options)) {
 EngineImpl::~EngineImpl() { close(); }
 
 Status EngineImpl::start() {
-  if (auto opened = core_.timers.open(); !opened) return opened;
-  if (auto recovered = recover(); !recovered) return recovered;
+  auto ready = core_.timers.open();
+  if (ready) ready = recover();
+  if (!ready) {
+    // An engine that does not open touches no run, not even on its way out.
+    closed_.store(true);
+    return ready;
+  }
   if (core_.executor == nullptr) {
     core_.executor = std::make_shared<ThreadPool>(std::max<std::size_t>(core_.options.executor_threads, 1));
   }

@@ -99,6 +99,7 @@ TEST_CASE("after kill -9 of the server every run answered with 201 is there and 
   constexpr int kRounds = 50;
   for (int round = 0; round < kRounds; ++round) {
     Server server(arguments);
+    INFO(server.log());
     REQUIRE(server.ready());
     answered.count.store(0);
     std::vector<std::thread> callers;
@@ -110,6 +111,7 @@ TEST_CASE("after kill -9 of the server every run answered with 201 is there and 
     for (std::thread& caller : callers) caller.join();
   }
   Server server(arguments);
+  INFO(server.log());
   REQUIRE(server.ready());
   check_all(server, answered);
   WARN(answered.runs.size() << " runs answered with 201, " << answered.cancels.size() << " cancels");

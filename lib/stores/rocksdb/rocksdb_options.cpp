@@ -3,6 +3,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 
 #include <algorithm>
@@ -53,6 +54,10 @@ void set_write_path(const RocksDbOptions& options, rocksdb::Options& out) {
   out.wal_bytes_per_sync = std::uint64_t{512} << 10;
   out.avoid_unnecessary_blocking_io = true;
   out.level_compaction_dynamic_level_bytes = true;
+  if (options.append_prefix_bytes > 0) {
+    out.memtable_insert_with_hint_prefix_extractor.reset(
+        rocksdb::NewFixedPrefixTransform(options.append_prefix_bytes));
+  }
 }
 
 void set_recovery(rocksdb::Options& out) {
