@@ -34,7 +34,8 @@ int main(int argc, char** argv) {
 
   auto engine = Engine::open(std::move(options));
   if (!engine) return fmt::print(stderr, "{}\n", engine.error().message), 1;
-  if (auto added = (*engine)->register_workflow(kWorkflow); !added) return fmt::print(stderr, "{}\n", added.error().message), 1;
+  if (auto added = (*engine)->register_workflow(kWorkflow); !added)
+    return fmt::print(stderr, "{}\n", added.error().message), 1;
   auto run = (*engine)->create_run({.workflow_id = "greeting", .inputs = R"({"who":"world"})"});
   if (!run) return fmt::print(stderr, "{}\n", run.error().message), 1;  // from here on the run survives a crash
 

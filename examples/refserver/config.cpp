@@ -31,14 +31,18 @@ struct Option {
 };
 
 constexpr std::array kOptions = {
-    Option{"listen", Values::one, "OPENWOP_LISTEN", "HOST:PORT", "where to listen; port 0 = any free port (127.0.0.1:8080)"},
+    Option{"listen", Values::one, "OPENWOP_LISTEN", "HOST:PORT",
+           "where to listen; port 0 = any free port (127.0.0.1:8080)"},
     Option{"store", Values::one, "OPENWOP_STORE", "KIND", "memory, or rocksdb:DIR (rocksdb:openwop-data)"},
-    Option{"workflows", Values::many, "OPENWOP_WORKFLOWS", "DIR", "folder of workflow definitions, *.json; may be repeated"},
+    Option{"workflows", Values::many, "OPENWOP_WORKFLOWS", "DIR",
+           "folder of workflow definitions, *.json; may be repeated"},
     Option{"api-key", Values::many, "OPENWOP_API_KEY", "KEY[=TENANT[:SCOPE,...]]", "a bearer key; may be repeated"},
-    Option{"test-api-key", Values::many, "OPENWOP_TEST_API_KEY", "KEY[=...]", "a bearer key that may use test features"},
+    Option{"test-api-key", Values::many, "OPENWOP_TEST_API_KEY", "KEY[=...]",
+           "a bearer key that may use test features"},
     Option{"test-key-prefix", Values::one, "OPENWOP_TEST_KEY_PREFIX", "TEXT", "how test keys begin, for discovery"},
     Option{"public-url", Values::one, "OPENWOP_PUBLIC_URL", "URL", "prefix of URLs in answers"},
-    Option{"fixtures", Values::none, "OPENWOP_CONFORMANCE_SEED", "", "node types and discovery for the conformance fixtures"},
+    Option{"fixtures", Values::none, "OPENWOP_CONFORMANCE_SEED", "",
+           "node types and discovery for the conformance fixtures"},
     Option{"config", Values::one, "OPENWOP_CONFIG", "FILE", "JSON object with these options as members"},
     Option{"log-level", Values::one, "OPENWOP_LOG_LEVEL", "LEVEL", "debug, info, warning or error (info)"},
     Option{"threads", Values::one, "OPENWOP_THREADS", "N", "engine threads (2)"},

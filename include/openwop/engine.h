@@ -49,8 +49,8 @@ struct EngineOptions {
   /// Threads of the built-in handler pool; unused when `executor` is set or threads = 0.
   std::size_t executor_threads = 4;
   std::shared_ptr<Executor> executor = {};
-  std::shared_ptr<Clock> clock = {};    // default: SystemClock
-  std::shared_ptr<IdSource> ids = {};   // default: RandomIdSource
+  std::shared_ptr<Clock> clock = {};   // default: SystemClock
+  std::shared_ptr<IdSource> ids = {};  // default: RandomIdSource
   Durability durability = Durability::sync;
   std::uint32_t engine_version = 1;
   std::vector<std::string> runtime_capabilities = {};
@@ -62,8 +62,9 @@ struct EngineOptions {
   std::size_t max_workflow_bytes = std::size_t{1} << 20;       // payload_too_large at registration
   std::size_t max_inputs_bytes = std::size_t{1} << 20;         // payload_too_large at create
   std::size_t max_event_payload_bytes = std::size_t{1} << 20;  // the node fails with payload_too_large
-  std::size_t max_run_state_bytes = std::size_t{16} << 20;     // variables and channels; the node fails with payload_too_large
-  std::size_t max_json_depth = 64;                             // validation_error
+  std::size_t max_run_state_bytes = std::size_t{16}
+                                    << 20;  // variables and channels; the node fails with payload_too_large
+  std::size_t max_json_depth = 64;          // validation_error
   /// Node executions of one run, unless configurable.recursionLimit is lower; cap.breached, then the run fails.
   std::uint32_t max_node_executions = 100;
   /// Commands that wait for a shard; create_run and cancel_run give service_unavailable beyond it.
@@ -206,7 +207,8 @@ class EventSubscription {
  public:
   virtual ~EventSubscription() = default;
   /// Visits up to `max_events` events that are durable and not yet read; the count. Never blocks.
-  [[nodiscard]] virtual Result<std::size_t> read(std::size_t max_events, const std::function<bool(const EventView&)>& visit) = 0;
+  [[nodiscard]] virtual Result<std::size_t> read(std::size_t max_events,
+                                                 const std::function<bool(const EventView&)>& visit) = 0;
   /// Waits until there may be more, at most `timeout_ms`; false on timeout. Not with threads = 0.
   virtual bool wait(std::int64_t timeout_ms) = 0;
   /// Called after each commit that adds events to the run; must be quick. Replaces an earlier callback.
@@ -225,8 +227,8 @@ class Engine {
 
   virtual ~Engine() = default;
 
-  /// Refuses new work, lets what runs come to a durable point (at most drain_timeout_ms), stops the threads. Idempotent;
-  /// the destructor calls it.
+  /// Refuses new work, lets what runs come to a durable point (at most drain_timeout_ms), stops the threads.
+  /// Idempotent; the destructor calls it.
   virtual void close() = 0;
 
   // ---- workflows ----
@@ -255,8 +257,10 @@ class Engine {
   /// Errors: run_not_found, also for a run of another tenant.
   [[nodiscard]] virtual Result<RunView> run(std::string_view tenant, const RunId& run_id) const = 0;
   /// The state as it was when event `sequence` had just been applied. Errors: run_not_found.
-  [[nodiscard]] virtual Result<RunView> run_at(std::string_view tenant, const RunId& run_id, std::uint64_t sequence) const = 0;
-  [[nodiscard]] virtual Result<RunPage> list_runs(const RunFilter& filter, std::string_view cursor, std::size_t limit) const = 0;
+  [[nodiscard]] virtual Result<RunView> run_at(std::string_view tenant, const RunId& run_id,
+                                               std::uint64_t sequence) const = 0;
+  [[nodiscard]] virtual Result<RunPage> list_runs(const RunFilter& filter, std::string_view cursor,
+                                                  std::size_t limit) const = 0;
   [[nodiscard]] virtual Result<RunExplanation> explain(std::string_view tenant, const RunId& run_id) const = 0;
 
   // ---- events ----
@@ -265,7 +269,8 @@ class Engine {
   [[nodiscard]] virtual Status read_events(std::string_view tenant, const RunId& run_id, std::uint64_t from_sequence,
                                            const std::function<bool(const EventView&)>& visit) const = 0;
   /// Errors: run_not_found; service_unavailable beyond max_subscriptions.
-  [[nodiscard]] virtual Result<std::unique_ptr<EventSubscription>> subscribe(std::string_view tenant, const RunId& run_id,
+  [[nodiscard]] virtual Result<std::unique_ptr<EventSubscription>> subscribe(std::string_view tenant,
+                                                                             const RunId& run_id,
                                                                              std::uint64_t from_sequence) = 0;
 
   // ---- the host's own rows, written by NodeCompleted::host_writes ----

@@ -163,11 +163,11 @@ constexpr EventType event_type(std::string_view name) {
 struct Event {
   EventType type = EventType::unknown;
   std::int64_t time_ms = 0;
-  std::string node_id = {};        // empty: none
-  std::string payload = "{}";      // serialized JSON
-  std::string hidden = {};         // serialized JSON object, or empty
+  std::string node_id = {};                     // empty: none
+  std::string payload = "{}";                   // serialized JSON
+  std::string hidden = {};                      // serialized JSON object, or empty
   std::optional<std::uint64_t> caused_by = {};  // sequence of the causing event of this run
-  std::string unknown_name = {};   // wire name when type is unknown
+  std::string unknown_name = {};                // wire name when type is unknown
   std::uint32_t schema_version = 1;
 };
 
@@ -186,9 +186,11 @@ struct EventView {
 };
 
 inline EventView view_of(const Event& event, std::uint64_t sequence, std::uint32_t engine_version = 1) {
-  const std::string_view name = event.type == EventType::unknown ? std::string_view(event.unknown_name) : event_name(event.type);
-  return {sequence,      event.type,   name,         event.time_ms,        event.node_id, event.payload,
-          event.hidden, event.caused_by, event.schema_version, engine_version};
+  const std::string_view name =
+      event.type == EventType::unknown ? std::string_view(event.unknown_name) : event_name(event.type);
+  return {
+      sequence,        event.type,           name,          event.time_ms, event.node_id, event.payload, event.hidden,
+      event.caused_by, event.schema_version, engine_version};
 }
 
 /// `evt_<run>_<sequence>`: unique because run ids are (02 §1 leaves the form free).

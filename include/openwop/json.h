@@ -68,18 +68,12 @@ inline Status check_keys(const simdjson::dom::element& element, std::size_t dept
 
 inline std::string describe(simdjson::error_code code) {
   switch (code) {
-    case simdjson::DEPTH_ERROR:
-      return "JSON is nested too deeply";
-    case simdjson::UTF8_ERROR:
-      return "JSON text is not valid UTF-8";
-    case simdjson::NUMBER_ERROR:
-      return "JSON holds a number outside the range of 64-bit integers and doubles";
-    case simdjson::EMPTY:
-      return "JSON text is empty";
-    case simdjson::UNCLOSED_STRING:
-      return "JSON string is not closed";
-    default:
-      return "JSON text is malformed";
+    case simdjson::DEPTH_ERROR: return "JSON is nested too deeply";
+    case simdjson::UTF8_ERROR: return "JSON text is not valid UTF-8";
+    case simdjson::NUMBER_ERROR: return "JSON holds a number outside the range of 64-bit integers and doubles";
+    case simdjson::EMPTY: return "JSON text is empty";
+    case simdjson::UNCLOSED_STRING: return "JSON string is not closed";
+    default: return "JSON text is malformed";
   }
 }
 
@@ -90,7 +84,8 @@ inline std::string describe(simdjson::error_code code) {
 /// beyond max_depth, an object with a repeated key.
 inline Status check(std::string_view text, const Limits& limits = {}) {
   if (text.size() > limits.max_bytes) {
-    return Error{ErrorCode::payload_too_large, "JSON text is larger than " + std::to_string(limits.max_bytes) + " bytes"};
+    return Error{ErrorCode::payload_too_large,
+                 "JSON text is larger than " + std::to_string(limits.max_bytes) + " bytes"};
   }
   // Some versions of simdjson pass over a byte order mark; the slices below do not.
   if (text.empty() || text.starts_with("\xEF\xBB\xBF")) {
@@ -118,12 +113,14 @@ inline Status check(std::string_view text, const Limits& limits = {}) {
 inline std::string minified(std::string_view checked) {
   std::string out(checked.size(), '\0');
   std::size_t size = 0;
-  if (simdjson::minify(checked.data(), checked.size(), out.data(), size) != simdjson::SUCCESS) return std::string(checked);
+  if (simdjson::minify(checked.data(), checked.size(), out.data(), size) != simdjson::SUCCESS)
+    return std::string(checked);
   out.resize(size);
   return out;
 }
 
-// ---- slices of checked text ------------------------------------------------------------------------------------------
+// ---- slices of checked text
+// ------------------------------------------------------------------------------------------
 
 namespace detail {
 
@@ -331,7 +328,8 @@ inline std::optional<bool> as_bool(std::string_view raw) {
   return std::nullopt;
 }
 
-// ---- writing ---------------------------------------------------------------------------------------------------------
+// ---- writing
+// ---------------------------------------------------------------------------------------------------------
 
 namespace detail {
 // RapidJSON output stream that appends to a std::string.
@@ -439,7 +437,8 @@ class ObjectWriter {
   bool first_ = true;
 };
 
-// ---- DOM -------------------------------------------------------------------------------------------------------------
+// ---- DOM
+// -------------------------------------------------------------------------------------------------------------
 
 using Document = rapidjson::Document;
 using Value = rapidjson::Value;

@@ -5,10 +5,10 @@
 //   C <name> 0x00  ->  epoch: the guard
 //
 // Each change of holder raises the epoch by one. A holder adds require_held() to every transaction that only it may
-// make: once another holder has taken over, the store refuses the write, however late the old holder wakes up. The guard
-// is a row of its own so that a renewal does not refuse the holder's commits in flight.
-// Expiry is judged by the caller's clock, so clocks of hosts may differ by less than the time to live; a wrong clock can
-// make a lease change hands early, never make two holders' writes succeed.
+// make: once another holder has taken over, the store refuses the write, however late the old holder wakes up. The
+// guard is a row of its own so that a renewal does not refuse the holder's commits in flight. Expiry is judged by the
+// caller's clock, so clocks of hosts may differ by less than the time to live; a wrong clock can make a lease change
+// hands early, never make two holders' writes succeed.
 //
 // Thread-safety: as the store's; no state.
 #pragma once
@@ -138,7 +138,8 @@ class Leases {
     if (to.holder.empty()) transaction.erase(guard_key(from));
     auto outcome = store_.commit(transaction, Durability::sync);
     if (!outcome) return std::move(outcome).error();
-    if (*outcome == CommitOutcome::refused) return Error{ErrorCode::lease_lost, "the lease has another holder or expiry"};
+    if (*outcome == CommitOutcome::refused)
+      return Error{ErrorCode::lease_lost, "the lease has another holder or expiry"};
     return to;
   }
 

@@ -56,7 +56,9 @@ class Ledger {
   struct Found {
     LedgerEntry entry;
     std::string raw;
-    [[nodiscard]] bool expired(std::int64_t now_ms) const { return entry.expires_ms != 0 && entry.expires_ms <= now_ms; }
+    [[nodiscard]] bool expired(std::int64_t now_ms) const {
+      return entry.expires_ms != 0 && entry.expires_ms <= now_ms;
+    }
   };
 
   /// The entry, expired or not, or nothing.
@@ -70,7 +72,8 @@ class Ledger {
     found.entry.expires_ms = static_cast<std::int64_t>(reader.u64());
     found.entry.request_digest = reader.string();
     found.entry.outcome = reader.string();
-    if (!reader.ok() || !reader.at_end() || format != kFormat) return Error{ErrorCode::store_corrupt, "ledger entry does not decode"};
+    if (!reader.ok() || !reader.at_end() || format != kFormat)
+      return Error{ErrorCode::store_corrupt, "ledger entry does not decode"};
     found.raw = std::move(**row);
     return std::optional<Found>{std::move(found)};
   }

@@ -111,7 +111,9 @@ class Log {
     return std::optional<LogHead>{std::move(*head)};
   }
 
-  [[nodiscard]] Result<std::optional<std::string>> header(const RunId& run) const { return store_.get(header_key(run)); }
+  [[nodiscard]] Result<std::optional<std::string>> header(const RunId& run) const {
+    return store_.get(header_key(run));
+  }
 
   /// Visits events from `from_sequence` (inclusive) in order until the visitor returns false or the log ends.
   /// Errors: store_corrupt naming the run for a record that does not decode or a gap in the sequence.
@@ -132,7 +134,8 @@ class Log {
   [[nodiscard]] static std::string encode_batch(std::span<const Event> events, std::uint32_t engine_version) {
     std::string out;
     std::size_t estimate = 16;
-    for (const Event& event : events) estimate += event.payload.size() + event.hidden.size() + event.node_id.size() + 16;
+    for (const Event& event : events)
+      estimate += event.payload.size() + event.hidden.size() + event.node_id.size() + 16;
     out.reserve(estimate);
     out += static_cast<char>(kEventBatchFormat);
     bytes::put_varint(out, events.size());
@@ -154,10 +157,9 @@ class Log {
   }
 
   static void put_event(std::string& out, const Event& event, std::int64_t time_delta_ms) {
-    const auto flags = static_cast<std::uint8_t>((event.node_id.empty() ? 0 : kHasNode) |
-                                                 (event.hidden.empty() ? 0 : kHasHidden) |
-                                                 (event.caused_by ? kHasCause : 0) |
-                                                 (event.schema_version == 1 ? 0 : kHasSchemaVersion));
+    const auto flags = static_cast<std::uint8_t>(
+        (event.node_id.empty() ? 0 : kHasNode) | (event.hidden.empty() ? 0 : kHasHidden) |
+        (event.caused_by ? kHasCause : 0) | (event.schema_version == 1 ? 0 : kHasSchemaVersion));
     bytes::put_varint(out, event.type == EventType::unknown ? 0 : static_cast<std::uint64_t>(event.type) + 1);
     if (event.type == EventType::unknown) bytes::put_string(out, event.unknown_name);
     out += static_cast<char>(flags);
@@ -169,8 +171,8 @@ class Log {
     if ((flags & kHasHidden) != 0) bytes::put_string(out, event.hidden);
   }
 
-  static void put_batch(Transaction& transaction, const RunId& run,
-                        [[maybe_unused]] std::uint64_t first_sequence, std::span<const Event> events, const LogHead& head, std::uint32_t engine_version) {
+  static void put_batch(Transaction& transaction, const RunId& run, [[maybe_unused]] std::uint64_t first_sequence,
+                        std::span<const Event> events, const LogHead& head, std::uint32_t engine_version) {
     assert(head.next_sequence == first_sequence + events.size());
     if (!events.empty()) {
       transaction.put(batch_key(run, head.next_sequence - 1), encode_batch(events, engine_version));
@@ -182,8 +184,9 @@ class Log {
     return Error{ErrorCode::store_corrupt, "log of run " + run.text() + ": " + what};
   }
 
-  static Status decode_batch(const RunId& run, std::string_view key, std::string_view value, std::uint64_t from_sequence,
-                             std::uint64_t& expected, const EventVisitor& visit, bool& go_on) {
+  static Status decode_batch(const RunId& run, std::string_view key, std::string_view value,
+                             std::uint64_t from_sequence, std::uint64_t& expected, const EventVisitor& visit,
+                             bool& go_on) {
     if (key.size() != 1 + Id::kBytes + 1 + 8) return corrupt(run, "batch key does not decode");
     const std::uint64_t last = bytes::Reader(key.substr(key.size() - 8)).u64();
     bytes::Reader reader(value);
@@ -191,7 +194,8 @@ class Log {
     const std::uint64_t count = reader.varint();
     const auto engine_version = static_cast<std::uint32_t>(reader.varint());
     if (format > kEventBatchFormat) {
-      return Error{ErrorCode::store_version_unsupported, "log of run " + run.text() + " was written by a newer version"};
+      return Error{ErrorCode::store_version_unsupported,
+                   "log of run " + run.text() + " was written by a newer version"};
     }
     if (!reader.ok() || format == 0 || count == 0 || count > last + 1) return corrupt(run, "batch does not decode");
     std::uint64_t sequence = last + 1 - count;

@@ -1,13 +1,14 @@
 // Nodes: how a host gives the engine something to run. A NodeType has an id (`vendor.acme.charge`) and one of three
 // kinds of handler:
 //
-//  - PureHandler   computes on the engine's own thread: no I/O, no waiting, no side effects, same answer for same input.
+//  - PureHandler   computes on the engine's own thread: no I/O, no waiting, no side effects, same answer for same
+//  input.
 //                  Several pure nodes in a row cost one commit.
 //  - SyncHandler   runs on the executor and may block. It runs after `node.started` is durable.
 //  - AsyncHandler  starts work on the executor and answers later through its Completion, once, from any thread.
 //
-// A handler may run again: after a retryable failure (attempt + 1), or with the same attempt after a crash. Effects that
-// must not be repeated go through NodeContext::step().
+// A handler may run again: after a retryable failure (attempt + 1), or with the same attempt after a crash or after a
+// commit of its run that failed in the store. Effects that must not be repeated go through NodeContext::step().
 //
 // Thread-safety: a NodeRegistry is filled before the engine opens and only read afterwards. A NodeContext may be used
 // from any thread while its handler has not completed.
@@ -53,7 +54,9 @@ struct NodeInvocation {
   const Workflow* workflow = nullptr;
 
   /// Raw JSON of an input port or config member, or nothing.
-  [[nodiscard]] std::optional<std::string_view> input(std::string_view port) const { return json::member(inputs, port); }
+  [[nodiscard]] std::optional<std::string_view> input(std::string_view port) const {
+    return json::member(inputs, port);
+  }
   [[nodiscard]] std::optional<std::string_view> config_value(std::string_view key) const {
     return json::member(config, key);
   }
@@ -114,9 +117,13 @@ class NodeContext {
 
   [[nodiscard]] std::optional<std::string_view> input(std::string_view port) const { return invocation().input(port); }
   template <class T>
-  [[nodiscard]] Result<T> input_as(std::string_view port) const { return invocation().input_as<T>(port); }
+  [[nodiscard]] Result<T> input_as(std::string_view port) const {
+    return invocation().input_as<T>(port);
+  }
   template <class T>
-  [[nodiscard]] Result<T> config_as(std::string_view key) const { return invocation().config_as<T>(key); }
+  [[nodiscard]] Result<T> config_as(std::string_view key) const {
+    return invocation().config_as<T>(key);
+  }
 
   /// Recorded time: when this attempt started. The same in every re-run.
   [[nodiscard]] std::int64_t now_ms() const { return invocation().now_ms; }
@@ -129,9 +136,10 @@ class NodeContext {
   virtual void on_cancel(std::function<void()> callback) = 0;
 
   /// Runs `effect` at most once per (run, node, attempt, key): its outcome, success or failure, is durable before this
-  /// returns, and a re-run gets it back without a call (OpenWOP idempotency layer 2). Blocks; call it from the executor.
-  /// If the process dies inside `effect`, the next run calls it again: send invocation_id(key) to the provider as its
-  /// idempotency key. Errors: the effect's own; service_unavailable when the outcome could not be stored.
+  /// returns, and a re-run gets it back without a call (OpenWOP idempotency layer 2). Blocks; call it from the
+  /// executor. If the process dies inside `effect`, the next run calls it again: send invocation_id(key) to the
+  /// provider as its idempotency key. Errors: the effect's own; service_unavailable when the outcome could not be
+  /// stored.
   [[nodiscard]] virtual Result<std::string> step(std::string_view key,
                                                  const std::function<Result<std::string>()>& effect) = 0;
   /// SHA-256 hex of `runId:nodeId:attempt:key`; from the second iteration of a loop on, the key carries `#iteration`.
@@ -193,7 +201,8 @@ Result<T> typed_member(std::string_view object, std::string_view name, std::stri
   const auto raw = json::member(object, name);
   if (!raw) return Error{ErrorCode::validation_error, std::string(what) + " '" + std::string(name) + "' is missing"};
   auto value = json_as<T>(*raw);
-  if (!value) return Error{ErrorCode::validation_error, std::string(what) + " '" + std::string(name) + "' has another type"};
+  if (!value)
+    return Error{ErrorCode::validation_error, std::string(what) + " '" + std::string(name) + "' has another type"};
   return std::move(*value);
 }
 

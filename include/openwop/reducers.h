@@ -25,8 +25,8 @@ struct ChannelWriteRule {
 };
 
 inline constexpr std::pair<Reducer, std::string_view> kReducerNames[] = {
-    {Reducer::replace, "replace"},   {Reducer::append, "append"},     {Reducer::merge, "merge"},
-    {Reducer::counter, "counter"},   {Reducer::votes, "votes"},       {Reducer::feedback, "feedback"},
+    {Reducer::replace, "replace"}, {Reducer::append, "append"}, {Reducer::merge, "merge"},
+    {Reducer::counter, "counter"}, {Reducer::votes, "votes"},   {Reducer::feedback, "feedback"},
     {Reducer::message, "message"},
 };
 
@@ -150,11 +150,10 @@ inline Status check_channel_write(Reducer reducer, std::string_view value, std::
     case Reducer::replace:
     case Reducer::append:
     case Reducer::feedback:
-    case Reducer::vendor:
-      break;
+    case Reducer::vendor: break;
   }
-  const bool bounded_by_entries =
-      reducer == Reducer::append || reducer == Reducer::votes || reducer == Reducer::feedback || reducer == Reducer::message;
+  const bool bounded_by_entries = reducer == Reducer::append || reducer == Reducer::votes ||
+                                  reducer == Reducer::feedback || reducer == Reducer::message;
   if (!bounded_by_entries && max_size > 0 && value.size() > static_cast<std::size_t>(max_size)) {
     return refuse("the value is larger than the channel's maxSize");
   }
@@ -162,8 +161,8 @@ inline Status check_channel_write(Reducer reducer, std::string_view value, std::
 }
 
 /// The channel's value after a write. `current` is empty when nothing was written before. Entries expire by the time of
-/// their own write (protocol 02 §8.7): stamped entries carry it, `times` holds it for all others and is kept up to date;
-/// without `times` they expire by their member `timestamp`, if they have one.
+/// their own write (protocol 02 §8.7): stamped entries carry it, `times` holds it for all others and is kept up to
+/// date; without `times` they expire by their member `timestamp`, if they have one.
 inline std::string reduce(const ChannelWriteRule& rule, std::string_view current, std::string_view value,
                           std::int64_t written_ms, EntryTimes* times = nullptr) {
   const auto alive = [&](const detail::StampedEntry& entry) {
@@ -175,8 +174,7 @@ inline std::string reduce(const ChannelWriteRule& rule, std::string_view current
   };
   switch (rule.reducer) {
     case Reducer::replace:
-    case Reducer::vendor:
-      return std::string(value);
+    case Reducer::vendor: return std::string(value);
     case Reducer::append:
     case Reducer::feedback: {
       std::string entry(value);
@@ -202,10 +200,8 @@ inline std::string reduce(const ChannelWriteRule& rule, std::string_view current
       return detail::append_entry(current, {value, written_ms}, rule.max_size, times,
                                   [](const detail::StampedEntry&) { return true; });
     }
-    case Reducer::merge:
-      return detail::merge_objects(current.empty() ? "{}" : current, value);
-    case Reducer::counter:
-      return detail::add_numbers(current.empty() ? "0" : current, value);
+    case Reducer::merge: return detail::merge_objects(current.empty() ? "{}" : current, value);
+    case Reducer::counter: return detail::add_numbers(current.empty() ? "0" : current, value);
   }
   return std::string(value);
 }

@@ -24,7 +24,8 @@ inline Error refuse(const RunState& state, std::string message) {
 
 inline Status require_transition(const RunState& state, RunTrigger trigger, std::string_view what) {
   if (next_status(state.status, trigger)) return {};
-  return refuse(state, std::string(what) + " is not possible while the run is " + std::string(status_name(state.status)));
+  return refuse(state,
+                std::string(what) + " is not possible while the run is " + std::string(status_name(state.status)));
 }
 
 inline std::string index_array(const std::vector<std::uint32_t>& indexes) {
@@ -154,7 +155,8 @@ class Decision {
     if (auto allowed = node_in_flight(c.node_id, "suspend"); !allowed) return allowed;
     Event& event = emit(EventType::node_suspended, c.node_id);
     // In 1.0 the enum of `kind` has four values; other kinds stay out of the payload (protocol 02 §2.2).
-    const bool nameable = c.kind == "approval" || c.kind == "clarification" || c.kind == "external-event" || c.kind == "custom";
+    const bool nameable =
+        c.kind == "approval" || c.kind == "clarification" || c.kind == "external-event" || c.kind == "custom";
     {
       json::ObjectWriter payload = begin(event);
       payload.string("nodeId", c.node_id);

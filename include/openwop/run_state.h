@@ -321,8 +321,7 @@ inline void fold(RunState& state, const EventView& event) {
     case EventType::conversation_opened:
     case EventType::conversation_exchanged:
     case EventType::conversation_closed:
-    case EventType::unknown:
-      break;
+    case EventType::unknown: break;
   }
 }
 

@@ -73,14 +73,21 @@ inline constexpr auto kTransitions = [] {
   constexpr Row kEnd = {kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo};
   // While one branch waits, others go on: progress keeps the waiting status, a further suspension replaces it.
   return std::array<Row, kRunStatusCount>{{
-      //  start    progress          approval          input          external          resolve  pause   resume   complete   fail    cancel     take over
-      Row{running, kNo,              kNo,              kNo,           kNo,              kNo,     kNo,    kNo,     kNo,       failed, cancelled, pending},
-      Row{kNo,     running,          waiting_approval, waiting_input, waiting_external, kNo,     paused, kNo,     completed, failed, cancelled, running},
-      Row{kNo,     kNo,              kNo,              kNo,           kNo,              kNo,     kNo,    running, kNo,       kNo,    cancelled, kNo},
-      Row{kNo,     waiting_approval, waiting_approval, waiting_input, waiting_external, running, kNo,    kNo,     kNo,       failed, cancelled, waiting_approval},
-      Row{kNo,     waiting_input,    waiting_approval, waiting_input, waiting_external, running, kNo,    kNo,     kNo,       failed, cancelled, waiting_input},
-      Row{kNo,     waiting_external, waiting_approval, waiting_input, waiting_external, running, kNo,    kNo,     kNo,       failed, cancelled, waiting_external},
-      kEnd, kEnd, kEnd,
+      //  start    progress          approval          input          external          resolve  pause   resume complete
+      //  fail    cancel     take over
+      Row{running, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, failed, cancelled, pending},
+      Row{kNo, running, waiting_approval, waiting_input, waiting_external, kNo, paused, kNo, completed, failed,
+          cancelled, running},
+      Row{kNo, kNo, kNo, kNo, kNo, kNo, kNo, running, kNo, kNo, cancelled, kNo},
+      Row{kNo, waiting_approval, waiting_approval, waiting_input, waiting_external, running, kNo, kNo, kNo, failed,
+          cancelled, waiting_approval},
+      Row{kNo, waiting_input, waiting_approval, waiting_input, waiting_external, running, kNo, kNo, kNo, failed,
+          cancelled, waiting_input},
+      Row{kNo, waiting_external, waiting_approval, waiting_input, waiting_external, running, kNo, kNo, kNo, failed,
+          cancelled, waiting_external},
+      kEnd,
+      kEnd,
+      kEnd,
   }};
 }();
 

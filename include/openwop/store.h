@@ -9,8 +9,8 @@
 //  - When commit() returns outcomes, every `committed` transaction is visible to get() and scan() from any thread and,
 //    with Durability::sync, survives power loss. One sync serves the whole group.
 //  - When commit() returns an Error, nothing is known: each transaction may or may not have taken effect (a lost
-//    acknowledgement looks the same as a lost write). Callers find out by reading, and stay safe by preconditions. After
-//    a failed write a backend may refuse commits until it is opened again, and only then is the answer final.
+//    acknowledgement looks the same as a lost write). Callers find out by reading, and stay safe by preconditions.
+//    After a failed write a backend may refuse commits until it is opened again, and only then is the answer final.
 //  - A write of a key that a later write of the same transaction repeats: the later one holds.
 //  - Thread-safety: every member may be called from any thread at any time.
 #pragma once
@@ -80,7 +80,8 @@ class Transaction {
     Op op;
   };
   void add(Op op, std::string_view key, std::string_view value) {
-    entries_.push_back({bytes_.size(), static_cast<std::uint32_t>(key.size()), static_cast<std::uint32_t>(value.size()), op});
+    entries_.push_back(
+        {bytes_.size(), static_cast<std::uint32_t>(key.size()), static_cast<std::uint32_t>(value.size()), op});
     bytes_.append(key).append(value);
   }
   std::vector<Slot> entries_;
@@ -105,7 +106,8 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  /// The value, or nothing when the key is absent (a key outside its limits always is). Errors: store_io_error, store_corrupt.
+  /// The value, or nothing when the key is absent (a key outside its limits always is). Errors: store_io_error,
+  /// store_corrupt.
   [[nodiscard]] virtual Result<std::optional<std::string>> get(std::string_view key) const = 0;
 
   /// Visits the rows of the range as they were at one moment during the call. Errors: store_io_error, store_corrupt.

@@ -43,10 +43,11 @@ class Timers {
   [[nodiscard]] Result<std::vector<DueTimer>> due(std::int64_t from_ms, std::int64_t now_ms, std::size_t limit) const {
     std::vector<DueTimer> found;
     if (limit == 0) return found;
-    auto status = store_.scan({bound(from_ms), prefix_end(bound(now_ms)), false}, [&](std::string_view key, std::string_view) {
-      found.push_back(decode(key));
-      return found.size() < limit;
-    });
+    auto status =
+        store_.scan({bound(from_ms), prefix_end(bound(now_ms)), false}, [&](std::string_view key, std::string_view) {
+          found.push_back(decode(key));
+          return found.size() < limit;
+        });
     if (!status) return std::move(status).error();
     return found;
   }

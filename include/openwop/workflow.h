@@ -1,5 +1,6 @@
 // The workflow model: a definition after it has been parsed and its graph checked (OpenWOP workflow-definition schema;
-// protocol 01 §21). Made by parse_workflow() in workflow_parse.h; immutable afterwards and safe to share between threads.
+// protocol 01 §21). Made by parse_workflow() in workflow_parse.h; immutable afterwards and safe to share between
+// threads.
 //
 // `source` keeps the document byte for byte: read-back, hashing and pinning use it, never a re-serialization.
 #pragma once
@@ -60,7 +61,8 @@ struct WorkflowEdge {
   std::string target_input = "input";
   std::optional<Condition> condition;
   TriggerRule trigger_rule = TriggerRule::all_success;
-  /// The edge closes a cycle: following it starts the next iteration of its loop body, and its target never waits for it.
+  /// The edge closes a cycle: following it starts the next iteration of its loop body, and its target never waits for
+  /// it.
   bool loopback = false;
   /// Some loop body holds the source and not the target: not taken in one iteration, the edge may be in a later one.
   bool leaves_loop = false;
@@ -69,9 +71,10 @@ struct WorkflowEdge {
 };
 
 enum class VariableType : std::uint8_t { string, number, boolean, object, array };
-inline constexpr std::array<std::string_view, 5> kVariableTypeNames = {"string", "number", "boolean", "object", "array"};
-inline constexpr std::array<json::Kind, 5> kVariableKinds = {json::Kind::string, json::Kind::number, json::Kind::boolean,
-                                                             json::Kind::object, json::Kind::array};
+inline constexpr std::array<std::string_view, 5> kVariableTypeNames = {"string", "number", "boolean", "object",
+                                                                       "array"};
+inline constexpr std::array<json::Kind, 5> kVariableKinds = {
+    json::Kind::string, json::Kind::number, json::Kind::boolean, json::Kind::object, json::Kind::array};
 
 constexpr std::string_view variable_type_name(VariableType type) {
   return kVariableTypeNames[static_cast<std::size_t>(type)];

@@ -235,7 +235,8 @@ class WorkflowGraph {
   void mark_loop(const std::vector<std::size_t>& body) {
     std::vector<bool> inside(count_, false);
     for (const std::size_t node : body) inside[node] = workflow_.in_loop[node] = true;
-    for (WorkflowEdge& edge : workflow_.edges) edge.leaves_loop = edge.leaves_loop || (inside[edge.source] && !inside[edge.target]);
+    for (WorkflowEdge& edge : workflow_.edges)
+      edge.leaves_loop = edge.leaves_loop || (inside[edge.source] && !inside[edge.target]);
   }
 
   [[nodiscard]] std::vector<std::size_t> natural_loop(const WorkflowEdge& edge,

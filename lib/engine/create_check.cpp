@@ -56,8 +56,8 @@ Result<std::string> initial_variables(const Workflow& workflow, std::string_view
     for (const WorkflowVariable& variable : workflow.variables) {
       const auto given = json::member(inputs, variable.name);
       if (given && !has_type(variable.type, *given)) {
-        return invalid("inputs." + variable.name,
-                       "input '" + variable.name + "' must be of type " + std::string(variable_type_name(variable.type)));
+        return invalid("inputs." + variable.name, "input '" + variable.name + "' must be of type " +
+                                                      std::string(variable_type_name(variable.type)));
       }
       if (given) {
         object.raw_member(variable.name, *given);
@@ -75,10 +75,13 @@ Result<std::string> initial_variables(const Workflow& workflow, std::string_view
 Result<std::uint32_t> node_execution_limit(std::string_view configurable, std::uint32_t ceiling) {
   const auto raw = json::member(configurable, "recursionLimit");
   if (!raw) return ceiling;
-  const auto limit = json::as_int(*raw);
+  // Above the ceiling it is clamped, however large (trap T-7): digits alone are an integer.
+  const bool digits = !raw->empty() && raw->find_first_not_of("0123456789") == std::string_view::npos;
+  const auto limit = digits && raw->size() > 18 ? std::optional<std::int64_t>(ceiling) : json::as_int(*raw);
   if (!limit || *limit < 1) {
     return Error{ErrorCode::validation_error, "configurable.recursionLimit must be an integer of at least 1",
-                 R"({"field":"configurable.recursionLimit","key":"recursionLimit","value":)" + std::string(*raw) + R"(,"min":1})"};
+                 R"({"field":"configurable.recursionLimit","key":"recursionLimit","value":)" + std::string(*raw) +
+                     R"(,"min":1})"};
   }
   return static_cast<std::uint32_t>(std::min<std::int64_t>(*limit, ceiling));
 }
@@ -88,7 +91,8 @@ Status check_texts(const CreateRun& request) {
       {"tenantId", request.tenant}, {"scopeId", request.scope_id}, {"callbackUrl", request.callback_url}};
   for (const auto& [field, text] : texts) {
     const std::size_t limit = field == "callbackUrl" ? 8 * kMaxIdBytes : kMaxIdBytes;
-    if (text.size() > limit) return invalid(field, std::string(field) + " is longer than " + std::to_string(limit) + " bytes");
+    if (text.size() > limit)
+      return invalid(field, std::string(field) + " is longer than " + std::to_string(limit) + " bytes");
     if (text.find('\0') != std::string::npos) return invalid(field, std::string(field) + " holds a NUL character");
   }
   if (request.tenant.empty()) return invalid("tenantId", "tenantId must not be empty");

@@ -47,7 +47,8 @@ Result<T> EngineImpl::wait_for(StartCall&& start_call) {
   return std::move(*answer->value);
 }
 
-// ---- workflows -------------------------------------------------------------------------------------------------------
+// ---- workflows
+// -------------------------------------------------------------------------------------------------------
 
 Result<std::shared_ptr<const Workflow>> EngineImpl::register_workflow(std::string_view source) {
   if (core_.closing.load()) return kClosed;
@@ -60,14 +61,15 @@ Result<std::shared_ptr<const Workflow>> EngineImpl::workflow(std::string_view wo
 
 std::vector<std::string> EngineImpl::workflow_ids() const { return core_.catalog.ids(); }
 
-// ---- runs ------------------------------------------------------------------------------------------------------------
+// ---- runs
+// ------------------------------------------------------------------------------------------------------------
 
 Status EngineImpl::admit(const RunId& run) const {
   if (core_.closing.load()) return kClosed;
   const Shard& shard = *shards_[std::hash<RunId>{}(run) % shards_.size()];
   if (shard.queued() >= core_.options.max_queued_commands / shards_.size() + 1) {
-    return Error{ErrorCode::service_unavailable, "max_queued_commands (" +
-                                                     std::to_string(core_.options.max_queued_commands) + ") are waiting",
+    return Error{ErrorCode::service_unavailable,
+                 "max_queued_commands (" + std::to_string(core_.options.max_queued_commands) + ") are waiting",
                  R"({"retryAfter":1})"};
   }
   return {};
@@ -123,7 +125,8 @@ Result<RunExplanation> EngineImpl::explain(std::string_view tenant, const RunId&
   return explain_run(*view);
 }
 
-// ---- events ----------------------------------------------------------------------------------------------------------
+// ---- events
+// ----------------------------------------------------------------------------------------------------------
 
 Status EngineImpl::read_events(std::string_view tenant, const RunId& run_id, std::uint64_t from_sequence,
                                const std::function<bool(const EventView&)>& visit) const {
@@ -138,7 +141,8 @@ Result<std::unique_ptr<EventSubscription>> EngineImpl::subscribe(std::string_vie
   return core_.subscriptions->subscribe(run_id, from_sequence);
 }
 
-// ---- rows ------------------------------------------------------------------------------------------------------------
+// ---- rows
+// ------------------------------------------------------------------------------------------------------------
 
 Result<std::optional<std::string>> EngineImpl::host_get(std::string_view key) const {
   return core_.store.get(std::string(1, kHostPrefix) + std::string(key));

@@ -67,7 +67,8 @@ Status EngineImpl::recover() {
   });
 }
 
-// ---- working ---------------------------------------------------------------------------------------------------------
+// ---- working
+// ---------------------------------------------------------------------------------------------------------
 
 void EngineImpl::run_shard(std::size_t index) {
   Shard& shard = *shards_[index];
@@ -111,7 +112,8 @@ std::optional<std::int64_t> EngineImpl::next_wake_ms() {
   std::optional<std::int64_t> next = core_.timers.next_due_ms();
   {
     const std::lock_guard lock(core_.deferred_mutex);
-    if (!core_.deferred.empty() && (!next || core_.deferred.begin()->first < *next)) next = core_.deferred.begin()->first;
+    if (!core_.deferred.empty() && (!next || core_.deferred.begin()->first < *next))
+      next = core_.deferred.begin()->first;
   }
   if (next) next = std::max(*next, timekeeper_rests_until_ms_.load());
   return next;
@@ -134,7 +136,8 @@ std::optional<std::int64_t> EngineImpl::tick(std::int64_t now_ms) {
   return next_wake_ms();
 }
 
-// ---- closing ---------------------------------------------------------------------------------------------------------
+// ---- closing
+// ---------------------------------------------------------------------------------------------------------
 
 /// Until handlers have ended and commits are through, or the drain timeout.
 void EngineImpl::wait_for_quiet() {

@@ -32,8 +32,10 @@ class EngineImpl final : public Engine, private HandlerHost {
   void cancel_run(CancelRun request, std::function<void(Result<RunStatus>)> done) override;
 
   [[nodiscard]] Result<RunView> run(std::string_view tenant, const RunId& run_id) const override;
-  [[nodiscard]] Result<RunView> run_at(std::string_view tenant, const RunId& run_id, std::uint64_t sequence) const override;
-  [[nodiscard]] Result<RunPage> list_runs(const RunFilter& filter, std::string_view cursor, std::size_t limit) const override;
+  [[nodiscard]] Result<RunView> run_at(std::string_view tenant, const RunId& run_id,
+                                       std::uint64_t sequence) const override;
+  [[nodiscard]] Result<RunPage> list_runs(const RunFilter& filter, std::string_view cursor,
+                                          std::size_t limit) const override;
   [[nodiscard]] Result<RunExplanation> explain(std::string_view tenant, const RunId& run_id) const override;
   [[nodiscard]] Status read_events(std::string_view tenant, const RunId& run_id, std::uint64_t from_sequence,
                                    const std::function<bool(const EventView&)>& visit) const override;

@@ -12,24 +12,22 @@ EdgeEnd end_of(const Workflow& workflow, const RunState& state, std::uint32_t ed
   const WorkflowEdge& edge = workflow.edges[edge_index];
   const NodeState* source = state.find_node(workflow.nodes[edge.source].id);
   if (source == nullptr || !has_ended(source->status)) return EdgeEnd::pending;
-  const bool live = std::find(source->live_edges.begin(), source->live_edges.end(), edge_index) != source->live_edges.end();
+  const bool live =
+      std::find(source->live_edges.begin(), source->live_edges.end(), edge_index) != source->live_edges.end();
   // An edge that leaves a loop body may be taken in a later iteration.
   const bool revivable = edge.leaves_loop;
   switch (source->status) {
     case NodeStatus::completed:
       if (live) return EdgeEnd::success;
       return revivable ? EdgeEnd::revivable : EdgeEnd::not_taken;
-    case NodeStatus::failed:
-      return EdgeEnd::failed;
+    case NodeStatus::failed: return EdgeEnd::failed;
     case NodeStatus::skipped:
-    case NodeStatus::cancelled:
-      return revivable ? EdgeEnd::revivable : EdgeEnd::skipped;
+    case NodeStatus::cancelled: return revivable ? EdgeEnd::revivable : EdgeEnd::skipped;
     case NodeStatus::idle:
     case NodeStatus::running:
     case NodeStatus::sleeping:
     case NodeStatus::retrying:
-    case NodeStatus::suspended:
-      break;
+    case NodeStatus::suspended: break;
   }
   return EdgeEnd::pending;
 }
@@ -51,8 +49,7 @@ Verdict judge_rule(TriggerRule rule, const EdgeCount& count) {
       if (count.failed > 0) return Verdict::dead;
       if (count.pending > 0) return Verdict::wait;
       return count.success > 0 ? Verdict::ready : Verdict::dead;
-    case TriggerRule::any_success:
-      return count.success > 0 ? Verdict::ready : unless_pending;
+    case TriggerRule::any_success: return count.success > 0 ? Verdict::ready : unless_pending;
     case TriggerRule::all_complete:
       if (count.pending > 0) return Verdict::wait;
       return count.not_taken < count.total ? Verdict::ready : Verdict::dead;
@@ -60,8 +57,7 @@ Verdict judge_rule(TriggerRule rule, const EdgeCount& count) {
       if (count.failed > 0) return Verdict::dead;
       if (count.pending > 0) return Verdict::wait;
       return count.not_taken < count.total ? Verdict::ready : Verdict::dead;
-    case TriggerRule::any_failed:
-      return count.failed > 0 ? Verdict::ready : unless_pending;
+    case TriggerRule::any_failed: return count.failed > 0 ? Verdict::ready : unless_pending;
   }
   return Verdict::wait;
 }
@@ -128,7 +124,9 @@ Verdict judge(const Workflow& workflow, const RunState& state, std::size_t node,
     EdgeCount& count = counts[static_cast<std::size_t>(workflow.edges[edge].trigger_rule)];
     ++count.total;
     switch (end_of(workflow, state, static_cast<std::uint32_t>(edge))) {
-      case EdgeEnd::pending: ++(final && has_run_before(workflow, state, edge) ? count.not_taken : count.pending); break;
+      case EdgeEnd::pending:
+        ++(final && has_run_before(workflow, state, edge) ? count.not_taken : count.pending);
+        break;
       case EdgeEnd::success: ++count.success; break;
       case EdgeEnd::failed: ++count.failed; break;
       case EdgeEnd::not_taken: ++count.not_taken; break;

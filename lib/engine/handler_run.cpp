@@ -58,7 +58,8 @@ HandlerRun::HandlerRun(std::shared_ptr<HostLink> link, const NodeType& type, Fac
   invocation_.iteration = facts_.iteration;
   invocation_.now_ms = facts_.started_ms;
   invocation_.workflow = facts_.workflow.get();
-  random_state_ = fnv1a(node.id, fnv1a(facts_.run_id.view())) ^ (std::uint64_t{facts_.attempt} << 32) ^ facts_.iteration;
+  random_state_ =
+      fnv1a(node.id, fnv1a(facts_.run_id.view())) ^ (std::uint64_t{facts_.attempt} << 32) ^ facts_.iteration;
 }
 
 void HandlerRun::execute() {
@@ -68,7 +69,8 @@ void HandlerRun::execute() {
     if (const auto* sync = std::get_if<SyncHandler>(&type_.handler)) {
       complete((*sync)(*this));
     } else if (const auto* async = std::get_if<AsyncHandler>(&type_.handler)) {
-      (*async)(shared_from_this(), [self = shared_from_this()](NodeOutcome outcome) { self->complete(std::move(outcome)); });
+      (*async)(shared_from_this(),
+               [self = shared_from_this()](NodeOutcome outcome) { self->complete(std::move(outcome)); });
     }
   } catch (const std::exception& thrown) {
     complete(Failure{"handler_exception", thrown.what()});
@@ -79,9 +81,8 @@ void HandlerRun::execute() {
 
 void HandlerRun::complete(NodeOutcome outcome) {
   if (completed_.exchange(true)) return;
-  link_->with_host([&](HandlerHost& host) {
-    host.handler_done(facts_.run_id, facts_.node, facts_.token, std::move(outcome));
-  });
+  link_->with_host(
+      [&](HandlerHost& host) { host.handler_done(facts_.run_id, facts_.node, facts_.token, std::move(outcome)); });
 }
 
 void HandlerRun::cancel() {
@@ -154,7 +155,8 @@ Result<std::string> HandlerRun::step(std::string_view key, const std::function<R
     Ledger::record(transaction, row_key, {{}, encode_step(outcome), host.host_now_ms() + kStepRetentionMs});
     auto committed = host.commit_and_wait(std::move(transaction));
     if (!committed) {
-      answer = Error{ErrorCode::service_unavailable, "the outcome of step '" + std::string(key) + "' could not be stored"};
+      answer =
+          Error{ErrorCode::service_unavailable, "the outcome of step '" + std::string(key) + "' could not be stored"};
     } else if (*committed == CommitOutcome::refused) {
       // Another run of the same attempt stored its outcome first; that one counts.
       answer = stored(host).value_or(Error{ErrorCode::internal_error, "the outcome of the step vanished"});

@@ -25,7 +25,7 @@ class RunScope final : public ExpressionScope {
 };
 
 /// The inputs object of a node that is about to start. Errors: validation_error naming the port that has no value.
-[[nodiscard]] Result<std::string> resolve_inputs(const Workflow& workflow, const RunHeader& header, const RunState& state,
-                                                 std::size_t node);
+[[nodiscard]] Result<std::string> resolve_inputs(const Workflow& workflow, const RunHeader& header,
+                                                 const RunState& state, std::size_t node);
 
 }  // namespace openwop::runtime

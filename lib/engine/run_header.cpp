@@ -4,7 +4,8 @@ namespace openwop::runtime {
 
 std::string encode_header(const RunHeader& header) {
   std::string out;
-  out.reserve(256 + header.inputs.size() + header.variables.size() + header.configurable.size() + header.metadata.size());
+  out.reserve(256 + header.inputs.size() + header.variables.size() + header.configurable.size() +
+              header.metadata.size());
   {
     json::ObjectWriter object(out);
     object.string("tenantId", header.tenant);
@@ -40,20 +41,34 @@ Result<RunHeader> decode_header(std::string_view row) {
     const std::string_view key = raw_key.substr(1, raw_key.size() - 2);
     const auto text = [&] { return json::as_string(value).value_or(""); };
     const auto number = [&] { return json::as_int(value).value_or(0); };
-    if (key == "tenantId") header.tenant = text();
-    else if (key == "workflowId") header.workflow_id = text();
-    else if (key == "workflowDigest") header.workflow_digest = text();
-    else if (key == "workflowVersion") header.workflow_version = text();
-    else if (key == "createdMs") header.created_ms = number();
-    else if (key == "maxNodeExecutions") header.max_node_executions = static_cast<std::uint32_t>(number());
-    else if (key == "engineVersion") header.engine_version = static_cast<std::uint32_t>(number());
-    else if (key == "transport") header.transport = text();
-    else if (key == "inputs") header.inputs = value;
-    else if (key == "variables") header.variables = value;
-    else if (key == "scopeId") header.scope_id = text();
-    else if (key == "callbackUrl") header.callback_url = text();
-    else if (key == "configurable") header.configurable = value;
-    else if (key == "metadata") header.metadata = value;
+    if (key == "tenantId")
+      header.tenant = text();
+    else if (key == "workflowId")
+      header.workflow_id = text();
+    else if (key == "workflowDigest")
+      header.workflow_digest = text();
+    else if (key == "workflowVersion")
+      header.workflow_version = text();
+    else if (key == "createdMs")
+      header.created_ms = number();
+    else if (key == "maxNodeExecutions")
+      header.max_node_executions = static_cast<std::uint32_t>(number());
+    else if (key == "engineVersion")
+      header.engine_version = static_cast<std::uint32_t>(number());
+    else if (key == "transport")
+      header.transport = text();
+    else if (key == "inputs")
+      header.inputs = value;
+    else if (key == "variables")
+      header.variables = value;
+    else if (key == "scopeId")
+      header.scope_id = text();
+    else if (key == "callbackUrl")
+      header.callback_url = text();
+    else if (key == "configurable")
+      header.configurable = value;
+    else if (key == "metadata")
+      header.metadata = value;
     else if (key == "tags") {
       json::for_each_element(value, [&](std::string_view tag) {
         header.tags.push_back(json::unescape(tag));

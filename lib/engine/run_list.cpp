@@ -70,7 +70,8 @@ Result<RunPage> list_runs(const Store& store, const RunFilter& filter, std::stri
     const std::size_t chunk = limit - page.runs.size() + 1;
     std::vector<RunId> ids;
     for (const std::string& prefix : index_prefixes(filter)) {
-      if (auto status = collect(store, prefix, not_before, before, chunk, ids); !status) return std::move(status).error();
+      if (auto status = collect(store, prefix, not_before, before, chunk, ids); !status)
+        return std::move(status).error();
     }
     std::sort(ids.begin(), ids.end(), std::greater<>());
     // A run that changes status during the scans may stand in two indexes.

@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint8_t kMarksFormat = 1;
 constexpr std::uint8_t kActive = 1;
 constexpr std::uint8_t kUnsettled = 2;
-}
+}  // namespace
 
 std::string RunMarks::encode() const {
   std::string out;
@@ -72,10 +72,12 @@ std::string active_key(const RunId& run) {
   return key;
 }
 
-void put_created_rows(Transaction& transaction, const RunId& run, const RunMarks& marks, std::span<const std::string> tags) {
+void put_created_rows(Transaction& transaction, const RunId& run, const RunMarks& marks,
+                      std::span<const std::string> tags) {
   transaction.put(status_index_prefix(marks.tenant, marks.status) + std::string(run.view()), {});
   transaction.put(workflow_index_prefix(marks.tenant, marks.workflow_id) + std::string(run.view()), {});
-  for (const std::string& tag : tags) transaction.put(tag_index_prefix(marks.tenant, tag) + std::string(run.view()), {});
+  for (const std::string& tag : tags)
+    transaction.put(tag_index_prefix(marks.tenant, tag) + std::string(run.view()), {});
   if (marks.active) transaction.put(active_key(run), {});
   if (marks.timer_due_ms != 0) Timers::schedule(transaction, marks.timer_due_ms, run);
 }

@@ -1,10 +1,9 @@
 // Rows that derive from a run's log: the summary in the log head, the listing indexes, the mark of a run that needs its
 // engine after a restart, and the run's timer. All of them can be rebuilt from the log.
 //
-//   I s <tenant> 0x00 <status> <run>            listing by status (and, over all statuses, by time: run ids sort by age)
-//   I w <tenant> 0x00 <workflow> 0x00 <run>     listing by workflow
-//   I g <tenant> 0x00 <tag> 0x00 <run>          listing by tag
-//   A <run>                                     a handler is in flight: recovery starts here
+//   I s <tenant> 0x00 <status> <run>            listing by status (and, over all statuses, by time: run ids sort by
+//   age) I w <tenant> 0x00 <workflow> 0x00 <run>     listing by workflow I g <tenant> 0x00 <tag> 0x00 <run> listing by
+//   tag A <run>                                     a handler is in flight: recovery starts here
 #pragma once
 
 #include <span>
@@ -44,7 +43,8 @@ struct RunMarks {
 [[nodiscard]] std::string active_key(const RunId& run);
 
 /// Rows of a new run.
-void put_created_rows(Transaction& transaction, const RunId& run, const RunMarks& marks, std::span<const std::string> tags);
+void put_created_rows(Transaction& transaction, const RunId& run, const RunMarks& marks,
+                      std::span<const std::string> tags);
 /// What changes between two commits of a run.
 void put_changed_rows(Transaction& transaction, const RunId& run, const RunMarks& before, const RunMarks& after);
 

@@ -10,7 +10,8 @@ namespace openwop::runtime {
 namespace {
 
 /// Up to a quarter off, from the run and the attempt alone, so that retries of many runs spread and replays agree.
-std::int64_t retry_delay_ms(const EngineOptions& options, const Run& run, std::string_view node_id, std::uint32_t attempt) {
+std::int64_t retry_delay_ms(const EngineOptions& options, const Run& run, std::string_view node_id,
+                            std::uint32_t attempt) {
   std::int64_t delay = options.retry_initial_ms;
   for (std::uint32_t i = 0; i < attempt && delay < options.retry_max_ms; ++i) delay *= 2;
   delay = std::min(delay, options.retry_max_ms);
@@ -70,7 +71,8 @@ void RunTurn::apply(const RunCommand& command) {
   for (std::size_t i = first; i < events_.size(); ++i) fold(run_.state, view_of(events_[i], run_.state.next_sequence));
 }
 
-// ---- commands --------------------------------------------------------------------------------------------------------
+// ---- commands
+// --------------------------------------------------------------------------------------------------------
 
 void RunTurn::start() {
   command::StartRun start;
@@ -134,7 +136,8 @@ Status RunTurn::cancel(const command::CancelRun& command) {
   return {};
 }
 
-// ---- going through the graph -----------------------------------------------------------------------------------------
+// ---- going through the graph
+// -----------------------------------------------------------------------------------------
 
 void RunTurn::settle() {
   if (run_.unsettled) {
@@ -165,17 +168,15 @@ void RunTurn::settle() {
 bool RunTurn::settle_last_nodes() {
   for (std::size_t node = 0; node < run_.workflow->nodes.size(); ++node) {
     const NodeState* state = state_of(node);
-    if (state != nullptr && (state->status != NodeStatus::idle || (state->iteration > 0 && !state->triggered))) continue;
+    if (state != nullptr && (state->status != NodeStatus::idle || (state->iteration > 0 && !state->triggered)))
+      continue;
     switch (judge(*run_.workflow, run_.state, node, true)) {
-      case Verdict::ready:
-        begin(node);
-        return true;
+      case Verdict::ready: begin(node); return true;
       case Verdict::dead:
         apply(command::SkipNode{node_at(node).id, "no incoming edge was taken"});
         push_targets(node, {});
         return true;
-      case Verdict::wait:
-        break;
+      case Verdict::wait: break;
     }
   }
   return false;
@@ -185,17 +186,14 @@ void RunTurn::consider(std::size_t node) {
   const NodeState* state = state_of(node);
   if (state != nullptr && state->status != NodeStatus::idle) return;
   switch (judge(*run_.workflow, run_.state, node, false)) {
-    case Verdict::wait:
-      return;
+    case Verdict::wait: return;
     case Verdict::dead:
       // A node that ran in an earlier iteration was not skipped, its loop just ended.
       if (state != nullptr && state->iteration > 0) return;
       apply(command::SkipNode{node_at(node).id, "no incoming edge was taken"});
       push_targets(node, {});
       return;
-    case Verdict::ready:
-      begin(node);
-      return;
+    case Verdict::ready: begin(node); return;
   }
 }
 
@@ -206,7 +204,8 @@ void RunTurn::push_targets(std::size_t node, const EdgeChoice& choice) {
   }
 }
 
-// ---- one node --------------------------------------------------------------------------------------------------------
+// ---- one node
+// --------------------------------------------------------------------------------------------------------
 
 void RunTurn::begin(std::size_t node) {
   const WorkflowNode& definition = node_at(node);
@@ -236,7 +235,8 @@ bool RunTurn::refuse_to_begin(std::size_t node, const NodeType* type) {
   if (const std::string* missing = missing_capability(*type, options_)) {
     std::string details;
     json::ObjectWriter(details).string("capability", *missing);
-    fail_node(node, {"capability_not_provided", "the host does not provide the capability '" + *missing + "'", details});
+    fail_node(node,
+              {"capability_not_provided", "the host does not provide the capability '" + *missing + "'", details});
     return true;
   }
   const std::uint32_t limit = run_.header->max_node_executions;
@@ -328,7 +328,8 @@ void RunTurn::stop_at_loopback_limit(std::uint32_t edge) {
   json::ObjectWriter(note.payload).string("nodeId", target).integer("iterations", limit).integer("limit", limit);
   apply(command::AppendNote{std::move(note)});
   // 1.0 names the event but not the outcome: a loop that its author bounded has failed when it runs past the bound.
-  fail_run({"loopback_limit_exceeded", "the loop back to '" + target + "' ran " + std::to_string(limit) + " times"}, target);
+  fail_run({"loopback_limit_exceeded", "the loop back to '" + target + "' ran " + std::to_string(limit) + " times"},
+           target);
 }
 
 void RunTurn::fail_node(std::size_t node, Failure failure) {
@@ -362,12 +363,14 @@ void RunTurn::complete_run() {
     if (node.type_id != "core.end") continue;
     const NodeState* state = run_.state.find_node(node.id);
     if (state == nullptr || state->outputs.empty()) continue;
-    complete.outputs = complete.outputs.empty() ? state->outputs : detail::merge_objects(complete.outputs, state->outputs);
+    complete.outputs =
+        complete.outputs.empty() ? state->outputs : detail::merge_objects(complete.outputs, state->outputs);
   }
   apply(std::move(complete));
 }
 
-// ---- what a node writes ----------------------------------------------------------------------------------------------
+// ---- what a node writes
+// ----------------------------------------------------------------------------------------------
 
 Status RunTurn::check_size(std::string_view what, std::size_t bytes) const {
   if (bytes <= options_.max_event_payload_bytes) return {};
@@ -417,8 +420,8 @@ Status RunTurn::write_variable(std::size_t node, const VariableWrite& write) {
 }
 
 Status RunTurn::write_channel(std::size_t node, const ChannelWrite& write) {
-  command::WriteChannel command{node_at(node).id, write.channel, write.value, write.reducer, write.ttl_ms, write.max_size,
-                                0, true, false};
+  command::WriteChannel command{
+      node_at(node).id, write.channel, write.value, write.reducer, write.ttl_ms, write.max_size, 0, true, false};
   if (const WorkflowChannel* declared = run_.workflow->find_channel(write.channel)) {
     command.reducer = declared->reducer_name;
     command.ttl_ms = declared->ttl_ms;
@@ -435,7 +438,8 @@ Status RunTurn::write_channel(std::size_t node, const ChannelWrite& write) {
   return {};
 }
 
-// ---- time ------------------------------------------------------------------------------------------------------------
+// ---- time
+// ------------------------------------------------------------------------------------------------------------
 
 std::int64_t node_timeout_ms(const WorkflowNode& node) {
   if (node.settings.size() <= 2) return 0;

@@ -24,7 +24,8 @@ struct Run {
 
 class RunTurn {
  public:
-  RunTurn(const EngineOptions& options, Run& run, std::int64_t now_ms) : options_(options), run_(run), now_ms_(now_ms) {}
+  RunTurn(const EngineOptions& options, Run& run, std::int64_t now_ms)
+      : options_(options), run_(run), now_ms_(now_ms) {}
 
   // ---- commands; each is followed by settle() ----
   void start();
@@ -41,8 +42,8 @@ class RunTurn {
   [[nodiscard]] std::vector<HostWrite>& host_writes() { return host_writes_; }
   /// The turn stopped at max_events_per_commit; go_on() in another turn.
   [[nodiscard]] bool more() const { return more_; }
-  /// The engine asked for something that the run's state forbids: a mistake of ours. Throw the turn away, and fail_run()
-  /// a freshly loaded run, so that one run's trouble stays its own.
+  /// The engine asked for something that the run's state forbids: a mistake of ours. Throw the turn away, and
+  /// fail_run() a freshly loaded run, so that one run's trouble stays its own.
   [[nodiscard]] bool broken() const { return broken_; }
   void fail_run(Failure failure, std::string_view node_id);
 

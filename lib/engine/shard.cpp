@@ -10,7 +10,8 @@ namespace {
 constexpr int kMaxCancelTries = 16;
 }
 
-// ---- mailbox ---------------------------------------------------------------------------------------------------------
+// ---- mailbox
+// ---------------------------------------------------------------------------------------------------------
 
 void Shard::post(Message message) {
   bool closed = false;
@@ -61,7 +62,8 @@ bool Shard::run_queued() {
   return !messages.empty();
 }
 
-// ---- runs in memory --------------------------------------------------------------------------------------------------
+// ---- runs in memory
+// --------------------------------------------------------------------------------------------------
 
 Result<std::optional<Shard::Resident>> Shard::take(const RunId& run) {
   const auto at = resident_.find(run);
@@ -88,7 +90,9 @@ Result<std::optional<Shard::Resident>> Shard::load(const RunId& run_id) const {
   if (!workflow) return std::move(workflow).error();
 
   Resident resident{{run_id, std::make_shared<const RunHeader>(std::move(*header)), std::move(*workflow), {}},
-                    std::move(*head), std::move(**head_row), std::move(*marks)};
+                    std::move(*head),
+                    std::move(**head_row),
+                    std::move(*marks)};
   resident.run.unsettled = resident.marks.unsettled;
   resident.run.state = initial_state(*resident.run.header);
   auto folded = log.read(run_id, 0, [&](const EventView& event) {
@@ -111,7 +115,8 @@ std::optional<Shard::Resident> Shard::take_or_defer(const RunId& run, Message& m
   return std::nullopt;
 }
 
-// ---- messages --------------------------------------------------------------------------------------------------------
+// ---- messages
+// --------------------------------------------------------------------------------------------------------
 
 void Shard::handle(Message message) {
   std::visit([this](auto&& concrete) { handle(std::move(concrete)); }, std::move(message));
@@ -207,7 +212,8 @@ void Shard::handle(std::unique_ptr<FailedTurnMessage> message) {
   if (message->again) handle(std::move(*message->again));
 }
 
-// ---- the end of a turn -----------------------------------------------------------------------------------------------
+// ---- the end of a turn
+// -----------------------------------------------------------------------------------------------
 
 RunMarks Shard::marks_of(const Resident& resident, bool more) const {
   RunMarks marks = resident.marks;
@@ -216,7 +222,8 @@ RunMarks Shard::marks_of(const Resident& resident, bool more) const {
   marks.timer_due_ms = next_due_ms(resident.run);
   marks.unsettled = resident.run.unsettled && !is_terminal(marks.status);
   marks.active = more || marks.unsettled;
-  for (const auto& [id, node] : resident.run.state.nodes) marks.active = marks.active || node.status == NodeStatus::running;
+  for (const auto& [id, node] : resident.run.state.nodes)
+    marks.active = marks.active || node.status == NodeStatus::running;
   return marks;
 }
 
@@ -236,7 +243,8 @@ bool Shard::add_rows(TurnTask& task, Resident& resident, RunTurn& turn, bool cre
                 resident.run.header->engine_version);
     put_created_rows(task.transaction, id, after, resident.run.header->tags);
   } else {
-    Log::append(task.transaction, id, resident.head_row, first, turn.events(), head, resident.run.header->engine_version);
+    Log::append(task.transaction, id, resident.head_row, first, turn.events(), head,
+                resident.run.header->engine_version);
     put_changed_rows(task.transaction, id, before, after);
   }
   for (const HostWrite& write : turn.host_writes()) {
@@ -275,7 +283,8 @@ void Shard::sort_out_handlers(TurnTask& task, Resident& resident, std::uint64_t 
     const WorkflowNode& node = resident.run.workflow->nodes[i];
     const NodeState* state = resident.run.state.find_node(node.id);
     if (state == nullptr || state->status != NodeStatus::running) continue;
-    const bool has_handler = std::any_of(kept.begin(), kept.end(), [&](const auto& handler) { return handler->node() == i; });
+    const bool has_handler =
+        std::any_of(kept.begin(), kept.end(), [&](const auto& handler) { return handler->node() == i; });
     const NodeType* type = core_.options.nodes.find(node.type_id);
     if (has_handler || type == nullptr) continue;
     kept.push_back(std::make_shared<HandlerRun>(

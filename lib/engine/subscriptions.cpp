@@ -4,7 +4,8 @@ namespace openwop::runtime {
 
 class SubscriptionHub::Subscription final : public EventSubscription {
  public:
-  Subscription(std::shared_ptr<SubscriptionHub> hub, std::shared_ptr<Signal> signal, const RunId& run, std::uint64_t from)
+  Subscription(std::shared_ptr<SubscriptionHub> hub, std::shared_ptr<Signal> signal, const RunId& run,
+               std::uint64_t from)
       : hub_(std::move(hub)), signal_(std::move(signal)), run_(run), next_(from) {}
   Subscription(const Subscription&) = delete;
   Subscription& operator=(const Subscription&) = delete;

@@ -43,7 +43,8 @@ void TurnTask::refused() {
 void TurnTask::failed(const Error& error) {
   core_.report(error);
   answer_error(origin_, error);
-  const bool answered = std::holds_alternative<CreateMessage>(origin_) || std::holds_alternative<CancelMessage>(origin_);
+  const bool answered =
+      std::holds_alternative<CreateMessage>(origin_) || std::holds_alternative<CancelMessage>(origin_);
   core_.timers.note(timer_due_ms);
   // If it did, nothing else will say so; subscribers read what the store has.
   if (has_events) core_.subscriptions->notify(run_);

@@ -2,7 +2,8 @@
 //
 //  core.conditional  config.condition (a condition object) or config.expression, or the input port `condition`.
 //                    Output `result`; edges from port `true` or `false` are taken accordingly.
-//  core.loop         config.maxIterations (default 100), config.condition or config.expression (go on while true), input
+//  core.loop         config.maxIterations (default 100), config.condition or config.expression (go on while true),
+//  input
 //                    port `items` (one iteration each). Outputs `index`, `item`; edges from port `body` are taken for
 //                    each iteration, those from `done` (and the default port) at the end.
 //  core.parallel     takes all its edges at once.
@@ -74,9 +75,11 @@ NodeOutcome conditional(const NodeInvocation& node) {
 Status check_conditional(const WorkflowNode& node) {
   auto condition = condition_of(node.config);
   if (!condition) return std::move(condition).error();
-  const bool bound = std::any_of(node.inputs.begin(), node.inputs.end(), [](const auto& in) { return in.first == "condition"; });
+  const bool bound =
+      std::any_of(node.inputs.begin(), node.inputs.end(), [](const auto& in) { return in.first == "condition"; });
   if (condition->has_value() || bound) return {};
-  return Error{ErrorCode::validation_error, "config must have a 'condition' or 'expression', or the input 'condition' be bound"};
+  return Error{ErrorCode::validation_error,
+               "config must have a 'condition' or 'expression', or the input 'condition' be bound"};
 }
 
 NodeOutcome loop(const NodeInvocation& node) {

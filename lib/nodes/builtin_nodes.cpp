@@ -34,7 +34,8 @@ Status require_string(const WorkflowNode& node, std::initializer_list<std::strin
     if (!json::as_string(*value).value_or("").empty()) return {};
     break;
   }
-  return Error{ErrorCode::validation_error, "config must have a non-empty string '" + std::string(*names.begin()) + "'"};
+  return Error{ErrorCode::validation_error,
+               "config must have a non-empty string '" + std::string(*names.begin()) + "'"};
 }
 
 }  // namespace nodes

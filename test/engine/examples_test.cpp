@@ -1,5 +1,5 @@
-// The examples are part of the product: each workflow runs to its end, the embedding program works, and the README shows
-// it as it is.
+// The examples are part of the product: each workflow runs to its end, the embedding program works, and the README
+// shows it as it is.
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -77,5 +77,6 @@ TEST_CASE("the embedding example runs, and the README quotes it word for word") 
   CHECK(first.find("hello world") != std::string::npos);
   CHECK(first.find("run.completed") != std::string::npos);
   CHECK(output_of(program).find("run.completed") != std::string::npos);
-  CHECK(read_file(kSource / "README.md").find(read_file(kSource / "examples" / "embed" / "main.cpp")) != std::string::npos);
+  CHECK(read_file(kSource / "README.md").find(read_file(kSource / "examples" / "embed" / "main.cpp")) !=
+        std::string::npos);
 }

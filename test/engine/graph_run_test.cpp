@@ -5,7 +5,9 @@ using namespace openwop::test;
 
 namespace {
 
-std::string set_config(const std::string& name, const std::string& value) { return R"({"name":")" + name + R"(","value":)" + value + "}"; }
+std::string set_config(const std::string& name, const std::string& value) {
+  return R"({"name":")" + name + R"(","value":)" + value + "}";
+}
 
 NodeStatus node_status(const EngineRig& rig, const RunId& run, const std::string& id) {
   return rig.view(run).state.nodes.at(id).status;
@@ -18,9 +20,13 @@ TEST_CASE("a conditional takes one branch, the other is skipped, and the join st
   rig.add(WorkflowText("w")
               .variable(R"({"name":"n","type":"number","required":true})")
               .node("if", "core.conditional", R"({"expression":"variables.n > 10"})")
-              .node("big", "core.noop").node("small", "core.noop").node("join", "core.merge")
-              .edge("if", "big", R"(,"sourceOutput":"true")").edge("if", "small", R"(,"sourceOutput":"false")")
-              .edge("big", "join").edge("small", "join"));
+              .node("big", "core.noop")
+              .node("small", "core.noop")
+              .node("join", "core.merge")
+              .edge("if", "big", R"(,"sourceOutput":"true")")
+              .edge("if", "small", R"(,"sourceOutput":"false")")
+              .edge("big", "join")
+              .edge("small", "join"));
   const RunId big = rig.create("w", R"({"n":11})");
   CHECK(rig.status(big) == RunStatus::completed);
   CHECK(node_status(rig, big, "big") == NodeStatus::completed);
@@ -55,9 +61,13 @@ TEST_CASE("parallel branches run side by side and a merge waits for all of them"
   EngineRig rig;
   rig.add(WorkflowText("w")
               .node("fork", "core.parallel")
-              .node("a", "core.delay", R"({"ms":10})").node("b", "core.delay", R"({"ms":20})")
+              .node("a", "core.delay", R"({"ms":10})")
+              .node("b", "core.delay", R"({"ms":20})")
               .node("join", "core.merge")
-              .edge("fork", "a").edge("fork", "b").edge("a", "join").edge("b", "join"));
+              .edge("fork", "a")
+              .edge("fork", "b")
+              .edge("a", "join")
+              .edge("b", "join"));
   const RunId run = rig.create("w");
   CHECK(node_status(rig, run, "a") == NodeStatus::sleeping);
   CHECK(node_status(rig, run, "b") == NodeStatus::sleeping);
@@ -76,9 +86,9 @@ TEST_CASE("each trigger rule starts its target exactly when it should") {
     bool starts;
   };
   const std::vector<Row> rows = {
-      {"all_success", {"a"}, true},        {"all_success", {"a", "c"}, true},   {"all_success", {"a", "b"}, false},
-      {"any_success", {"a", "b"}, true},   {"any_success", {"b", "c"}, false},  {"all_complete", {"a", "b", "c"}, true},
-      {"none_failed", {"a", "c"}, true},   {"none_failed", {"a", "b"}, false},  {"any_failed", {"a", "b"}, true},
+      {"all_success", {"a"}, true},      {"all_success", {"a", "c"}, true},  {"all_success", {"a", "b"}, false},
+      {"any_success", {"a", "b"}, true}, {"any_success", {"b", "c"}, false}, {"all_complete", {"a", "b", "c"}, true},
+      {"none_failed", {"a", "c"}, true}, {"none_failed", {"a", "b"}, false}, {"any_failed", {"a", "b"}, true},
       {"any_failed", {"a", "c"}, false},
   };
   int serial = 0;
@@ -86,7 +96,10 @@ TEST_CASE("each trigger rule starts its target exactly when it should") {
     EngineRig rig;
     const std::string id = "w" + std::to_string(++serial);
     WorkflowText text(id);
-    text.node("root", "core.noop").node("a", "core.noop").node("b", "core.fail").node("c", "core.noop", "{}", "{}", R"(,"disabled":true)");
+    text.node("root", "core.noop")
+        .node("a", "core.noop")
+        .node("b", "core.fail")
+        .node("c", "core.noop", "{}", "{}", R"(,"disabled":true)");
     text.node("handler", "core.noop").node("t", "core.noop");
     text.edge("root", "a").edge("root", "b").edge("root", "c").edge("b", "handler", R"(,"triggerRule":"any_failed")");
     for (const char* source : row.sources) text.edge(source, "t", std::string(R"(,"triggerRule":")") + row.rule + "\"");
@@ -100,8 +113,12 @@ TEST_CASE("each trigger rule starts its target exactly when it should") {
 
 TEST_CASE("a failure that no edge handles cancels what is in flight and fails the run") {
   EngineRig rig;
-  rig.add(WorkflowText("w").node("root", "core.noop").node("slow", "core.delay", R"({"ms":1000})").node("bad", "core.fail")
-              .edge("root", "slow").edge("root", "bad"));
+  rig.add(WorkflowText("w")
+              .node("root", "core.noop")
+              .node("slow", "core.delay", R"({"ms":1000})")
+              .node("bad", "core.fail")
+              .edge("root", "slow")
+              .edge("root", "bad"));
   const RunId run = rig.create("w");
   CHECK(rig.history(run) == Lines{"run.started", "node.started(root)", "node.completed(root)", "node.started(slow)",
                                   "node.started(bad)", "node.failed(bad)", "node.cancelled(slow)", "run.failed"});
@@ -112,10 +129,14 @@ TEST_CASE("a loop runs its body once for each item and goes on behind it") {
   EngineRig rig;
   rig.add(WorkflowText("w")
               .variable(R"({"name":"items","type":"array","required":true})")
-              .node("loop", "core.loop", R"({"maxIterations":10})", R"({"items":{"type":"variable","variableName":"items"}})")
-              .node("body", "core.channelWrite", R"({"channelName":"seen"})", R"({"value":{"type":"connection","nodeId":"loop","outputKey":"item"}})")
+              .node("loop", "core.loop", R"({"maxIterations":10})",
+                    R"({"items":{"type":"variable","variableName":"items"}})")
+              .node("body", "core.channelWrite", R"({"channelName":"seen"})",
+                    R"({"value":{"type":"connection","nodeId":"loop","outputKey":"item"}})")
               .node("after", "core.noop")
-              .edge("loop", "body", R"(,"sourceOutput":"body")").edge("body", "loop").edge("loop", "after", R"(,"sourceOutput":"done")"));
+              .edge("loop", "body", R"(,"sourceOutput":"body")")
+              .edge("body", "loop")
+              .edge("loop", "after", R"(,"sourceOutput":"done")"));
   const RunId run = rig.create("w", R"({"items":["x","y","z"]})");
   CHECK(rig.status(run) == RunStatus::completed);
   CHECK(rig.view(run).state.variables.at("seen") == R"(["x","y","z"])");
@@ -130,10 +151,15 @@ TEST_CASE("an inner loop counts anew in each iteration of the outer one") {
   EngineRig rig;
   rig.options.max_node_executions = 1000;
   rig.add(WorkflowText("w")
-              .node("outer", "core.loop", R"({"maxIterations":3})").node("inner", "core.loop", R"({"maxIterations":2})")
-              .node("body", "core.channelWrite", R"({"channelName":"n","reducer":"counter","value":1})").node("end", "core.end")
-              .edge("outer", "inner", R"(,"sourceOutput":"body")").edge("inner", "body", R"(,"sourceOutput":"body")").edge("body", "inner")
-              .edge("inner", "outer", R"(,"sourceOutput":"done")").edge("outer", "end", R"(,"sourceOutput":"done")"));
+              .node("outer", "core.loop", R"({"maxIterations":3})")
+              .node("inner", "core.loop", R"({"maxIterations":2})")
+              .node("body", "core.channelWrite", R"({"channelName":"n","reducer":"counter","value":1})")
+              .node("end", "core.end")
+              .edge("outer", "inner", R"(,"sourceOutput":"body")")
+              .edge("inner", "body", R"(,"sourceOutput":"body")")
+              .edge("body", "inner")
+              .edge("inner", "outer", R"(,"sourceOutput":"done")")
+              .edge("outer", "end", R"(,"sourceOutput":"done")"));
   const RunId run = rig.create("w");
   CHECK(rig.status(run) == RunStatus::completed);
   CHECK(rig.view(run).state.variables.at("n") == "6");
@@ -141,9 +167,13 @@ TEST_CASE("an inner loop counts anew in each iteration of the outer one") {
 
 TEST_CASE("a loopback by condition ends at maxLoopbackIterations with its event and a failed run") {
   EngineRig rig;
-  rig.add(WorkflowText("w").settings(R"({"maxLoopbackIterations":3})")
-              .node("draft", "core.channelWrite", R"({"channelName":"n","reducer":"counter","value":1})").node("review", "core.noop").node("done", "core.noop")
-              .edge("draft", "review").edge("review", "draft", R"(,"condition":{"type":"expression","expression":"variables.n < 3"})")
+  rig.add(WorkflowText("w")
+              .settings(R"({"maxLoopbackIterations":3})")
+              .node("draft", "core.channelWrite", R"({"channelName":"n","reducer":"counter","value":1})")
+              .node("review", "core.noop")
+              .node("done", "core.noop")
+              .edge("draft", "review")
+              .edge("review", "draft", R"(,"condition":{"type":"expression","expression":"variables.n < 3"})")
               .edge("review", "done", R"(,"condition":{"type":"expression","expression":"variables.n >= 3"})"));
   const RunId good = rig.create("w");
   CHECK(rig.status(good) == RunStatus::completed);
@@ -151,9 +181,12 @@ TEST_CASE("a loopback by condition ends at maxLoopbackIterations with its event 
   CHECK(node_status(rig, good, "done") == NodeStatus::completed);
   CHECK(rig.count(good, "node.skipped") == 0);
 
-  rig.add(WorkflowText("x").settings(R"({"maxLoopbackIterations":3})")
-              .node("draft", "core.noop").node("review", "core.noop")
-              .edge("draft", "review").edge("review", "draft", R"(,"condition":{"type":"expression","expression":"true"})"));
+  rig.add(WorkflowText("x")
+              .settings(R"({"maxLoopbackIterations":3})")
+              .node("draft", "core.noop")
+              .node("review", "core.noop")
+              .edge("draft", "review")
+              .edge("review", "draft", R"(,"condition":{"type":"expression","expression":"true"})"));
   const RunId bad = rig.create("x");
   CHECK(rig.count(bad, "workflow.loopback-limit") == 1);
   CHECK(rig.count(bad, "node.started") == 8);
@@ -165,9 +198,12 @@ TEST_CASE("an exit edge that was dead in one iteration is taken in a later one")
   rig.add(WorkflowText("w")
               .node("loop", "core.loop", R"({"maxIterations":4})")
               .node("body", "core.channelWrite", R"({"channelName":"n","reducer":"counter","value":1})")
-              .node("alarm", "core.noop").node("after", "core.noop")
-              .edge("loop", "body", R"(,"sourceOutput":"body")").edge("body", "loop")
-              .edge("loop", "alarm", R"(,"sourceOutput":"done","condition":{"type":"expression","expression":"variables.n >= 4"})")
+              .node("alarm", "core.noop")
+              .node("after", "core.noop")
+              .edge("loop", "body", R"(,"sourceOutput":"body")")
+              .edge("body", "loop")
+              .edge("loop", "alarm",
+                    R"(,"sourceOutput":"done","condition":{"type":"expression","expression":"variables.n >= 4"})")
               .edge("alarm", "after"));
   const RunId run = rig.create("w");
   CHECK(rig.status(run) == RunStatus::completed);
@@ -176,14 +212,16 @@ TEST_CASE("an exit edge that was dead in one iteration is taken in a later one")
 
 TEST_CASE("inputs come from constants, expressions, connections, variables and edges") {
   EngineRig rig;
-  rig.add(WorkflowText("w")
-              .variable(R"({"name":"v","type":"number","defaultValue":5})")
-              .node("src", "core.setVariable", set_config("made", R"({"k":9})"))
-              .node("dst", "core.end", "{}",
-                    R"({"s":{"type":"static","value":[1]},"e":{"type":"expression","expression":"variables.v + 1"},)"
-                    R"("c":{"type":"connection","nodeId":"src","outputKey":"value"},"v":{"type":"variable","variableName":"v"},)"
-                    R"("o":{"type":"variable","variableName":"nope","optional":true}})")
-              .edge("src", "dst", R"(,"sourceOutput":"value","targetInput":"fromEdge")"));
+  rig.add(
+      WorkflowText("w")
+          .variable(R"({"name":"v","type":"number","defaultValue":5})")
+          .node("src", "core.setVariable", set_config("made", R"({"k":9})"))
+          .node(
+              "dst", "core.end", "{}",
+              R"({"s":{"type":"static","value":[1]},"e":{"type":"expression","expression":"variables.v + 1"},)"
+              R"("c":{"type":"connection","nodeId":"src","outputKey":"value"},"v":{"type":"variable","variableName":"v"},)"
+              R"("o":{"type":"variable","variableName":"nope","optional":true}})")
+          .edge("src", "dst", R"(,"sourceOutput":"value","targetInput":"fromEdge")"));
   const RunId run = rig.create("w");
   CHECK(json::equal(rig.view(run).state.outputs, R"({"s":[1],"e":6,"c":{"k":9},"v":5,"fromEdge":{"k":9}})"));
   rig.add(WorkflowText("x").node("n", "core.identity", "{}", R"({"p":{"type":"variable","variableName":"nope"}})"));
@@ -195,8 +233,11 @@ TEST_CASE("a long stretch of pure nodes is split into several commits without a 
   EngineRig rig;
   rig.options.max_node_executions = 5000;
   rig.options.max_events_per_commit = 10;
-  rig.add(WorkflowText("w").node("loop", "core.loop", R"({"maxIterations":100})").node("body", "core.noop")
-              .edge("loop", "body", R"(,"sourceOutput":"body")").edge("body", "loop"));
+  rig.add(WorkflowText("w")
+              .node("loop", "core.loop", R"({"maxIterations":100})")
+              .node("body", "core.noop")
+              .edge("loop", "body", R"(,"sourceOutput":"body")")
+              .edge("body", "loop"));
   const RunId run = rig.create("w");
   rig.tick();
   CHECK(rig.status(run) == RunStatus::completed);

@@ -46,8 +46,8 @@ TEST_CASE("a retryable failure is tried again after a growing delay, with one no
   CHECK(second <= 200);
   rig.advance(second);
   CHECK(rig.status(run) == RunStatus::completed);
-  CHECK(rig.history(run) == Lines{"run.started", "node.started(n)", "node.retried(n)", "node.started(n)", "node.retried(n)",
-                                  "node.started(n)", "node.completed(n)", "run.completed"});
+  CHECK(rig.history(run) == Lines{"run.started", "node.started(n)", "node.retried(n)", "node.started(n)",
+                                  "node.retried(n)", "node.started(n)", "node.completed(n)", "run.completed"});
 }
 
 TEST_CASE("retries end at maxRetries, and failures that are not retryable are not tried again") {
@@ -148,15 +148,16 @@ TEST_CASE("a recorded step is not repeated when the handler runs again after a r
   auto effects = std::make_shared<int>(0);
   auto held = std::make_shared<std::vector<Held>>();
   auto seen = std::make_shared<std::vector<std::string>>();
-  rig.options.nodes.add({"vendor.t.charge", AsyncHandler([=](std::shared_ptr<NodeContext> context, Completion complete) {
-                           const auto charged = context->step("charge", [&]() -> Result<std::string> {
-                             ++*effects;
-                             return std::string(R"({"receipt":1})");
-                           });
-                           seen->push_back(*charged + std::to_string(context->random()) + std::to_string(context->now_ms()) +
-                                           std::string(context->invocation().inputs));
-                           held->push_back({std::move(context), std::move(complete)});
-                         })});
+  rig.options.nodes.add(
+      {"vendor.t.charge", AsyncHandler([=](std::shared_ptr<NodeContext> context, Completion complete) {
+         const auto charged = context->step("charge", [&]() -> Result<std::string> {
+           ++*effects;
+           return std::string(R"({"receipt":1})");
+         });
+         seen->push_back(*charged + std::to_string(context->random()) + std::to_string(context->now_ms()) +
+                         std::string(context->invocation().inputs));
+         held->push_back({std::move(context), std::move(complete)});
+       })});
   rig.add(WorkflowText("w").node("n", "vendor.t.charge", "{}", R"({"a":{"type":"static","value":1}})"));
   const RunId run = rig.create("w");
   rig.clock->advance(1000);
@@ -169,7 +170,8 @@ TEST_CASE("a recorded step is not repeated when the handler runs again after a r
   (*held)[0].complete(Failure{"stale", "from the dead"});
   (*held)[1].complete(NodeCompleted{});
   rig.tick();
-  CHECK(rig.history(run) == Lines{"run.started", "node.started(n)", "run.resumed", "node.completed(n)", "run.completed"});
+  CHECK(rig.history(run) ==
+        Lines{"run.started", "node.started(n)", "run.resumed", "node.completed(n)", "run.completed"});
 }
 
 TEST_CASE("a failed step is remembered like a successful one, per attempt") {
@@ -180,7 +182,8 @@ TEST_CASE("a failed step is remembered like a successful one, per attempt") {
                              ++effects;
                              return Error{ErrorCode::conflict, "no", R"({"a":1})"};
                            });
-                           const auto two = context.step("k", [&]() -> Result<std::string> { return std::string("never"); });
+                           const auto two =
+                               context.step("k", [&]() -> Result<std::string> { return std::string("never"); });
                            CHECK(two.error().message == "no");
                            CHECK(two.error().details == R"({"a":1})");
                            return Failure{"x", one.error().message, {}, true};
@@ -206,9 +209,12 @@ TEST_CASE("host rows are written with the completion and not with a failure") {
 
 TEST_CASE("a handler that throws has failed, and the engine goes on") {
   EngineRig rig;
-  rig.options.nodes.add({"vendor.t.sync", SyncHandler([](NodeContext&) -> NodeOutcome { throw std::runtime_error("boom"); })});
+  rig.options.nodes.add(
+      {"vendor.t.sync", SyncHandler([](NodeContext&) -> NodeOutcome { throw std::runtime_error("boom"); })});
   rig.options.nodes.add({"vendor.t.async", AsyncHandler([](std::shared_ptr<NodeContext>, Completion) { throw 7; })});
-  rig.options.nodes.add({"vendor.t.pure", PureHandler([](const NodeInvocation&) -> NodeOutcome { throw std::runtime_error("pure boom"); })});
+  rig.options.nodes.add({"vendor.t.pure", PureHandler([](const NodeInvocation&) -> NodeOutcome {
+                           throw std::runtime_error("pure boom");
+                         })});
   for (const char* type : {"sync", "async", "pure"}) {
     rig.add(WorkflowText(type).node("n", std::string("vendor.t.") + type));
     const RunId run = rig.create(type);
@@ -248,8 +254,10 @@ TEST_CASE("outputs and state beyond their limits fail the node with payload_too_
   rig.add(WorkflowText("w").node("n", "vendor.t.big"));
   CHECK(rig.view(rig.create("w")).state.error.find("payload_too_large") != std::string::npos);
   const std::string half = "\"" + std::string(800, 'y') + "\"";
-  rig.add(WorkflowText("x").node("a", "core.setVariable", R"({"name":"a","value":)" + half + "}")
-              .node("b", "core.setVariable", R"({"name":"b","value":)" + half + "}").edge("a", "b"));
+  rig.add(WorkflowText("x")
+              .node("a", "core.setVariable", R"({"name":"a","value":)" + half + "}")
+              .node("b", "core.setVariable", R"({"name":"b","value":)" + half + "}")
+              .edge("a", "b"));
   CHECK(rig.view(rig.create("x")).state.error.find("max_run_state_bytes") != std::string::npos);
 }
 

@@ -15,9 +15,15 @@ TEST_CASE("a noop run is created and completed in one commit with the canonical 
 
 TEST_CASE("a chain runs its nodes in order") {
   EngineRig rig;
-  rig.add(WorkflowText("w").node("a", "core.noop").node("b", "core.noop").node("c", "core.noop").edge("a", "b").edge("b", "c"));
+  rig.add(WorkflowText("w")
+              .node("a", "core.noop")
+              .node("b", "core.noop")
+              .node("c", "core.noop")
+              .edge("a", "b")
+              .edge("b", "c"));
   CHECK(rig.history(rig.create("w")) == Lines{"run.started", "node.started(a)", "node.completed(a)", "node.started(b)",
-                                              "node.completed(b)", "node.started(c)", "node.completed(c)", "run.completed"});
+                                              "node.completed(b)", "node.started(c)", "node.completed(c)",
+                                              "run.completed"});
 }
 
 TEST_CASE("identity keeps the input deep and to the last digit") {
@@ -33,7 +39,9 @@ TEST_CASE("identity keeps the input deep and to the last digit") {
 
 TEST_CASE("defaults satisfy required variables, missing and mistyped inputs are refused and store nothing") {
   EngineRig rig;
-  rig.add(WorkflowText("d").variable(R"({"name":"n","type":"number","required":true,"defaultValue":7})").node("n", "core.noop"));
+  rig.add(WorkflowText("d")
+              .variable(R"({"name":"n","type":"number","required":true,"defaultValue":7})")
+              .node("n", "core.noop"));
   rig.add(WorkflowText("r").variable(R"({"name":"n","type":"string","required":true})").node("n", "core.noop"));
   CHECK(rig.view(rig.create("d")).state.variables.at("n") == "7");
   const std::size_t rows = rig.store->size();
@@ -73,7 +81,9 @@ TEST_CASE("a delay takes its time from config.ms, config.delayMs, the input, the
   rig.add(WorkflowText("c").node("n", "core.delay", "{}", input));
   rig.add(WorkflowText("d").node("n", "core.delay"));
   rig.add(WorkflowText("bad").node("n", "core.delay", R"({"ms":"soon"})"));
-  const auto due = [&](const char* workflow) { return rig.view(rig.create(workflow)).state.nodes.at("n").due_ms - kStartMs; };
+  const auto due = [&](const char* workflow) {
+    return rig.view(rig.create(workflow)).state.nodes.at("n").due_ms - kStartMs;
+  };
   CHECK(due("a") == 10);
   CHECK(due("b") == 20);
   CHECK(due("c") == 30);
@@ -125,6 +135,8 @@ TEST_CASE("the recursion limit lets exactly that many nodes start") {
   CHECK(rig.status(rig.create("w")) == RunStatus::completed);
   request.configurable = R"({"recursionLimit":1000000})";
   CHECK(rig.view(rig.create(request)).header.max_node_executions == 100);
+  request.configurable = R"({"recursionLimit":18446744073709551615})";
+  CHECK(rig.view(rig.create(request)).header.max_node_executions == 100);
   for (const char* bad : {R"({"recursionLimit":0})", R"({"recursionLimit":1.5})", R"({"recursionLimit":"3"})", "[]"}) {
     request.configurable = bad;
     CHECK(rig.engine->create_run(request).error().code == ErrorCode::validation_error);
@@ -142,7 +154,8 @@ TEST_CASE("an undeclared channel keeps stamped entries in the variable of its na
   text.edge("write-a", "write-b").edge("write-b", "write-c").edge("write-c", "wait").edge("wait", "write-d");
   rig.add(text);
   const RunId run = rig.create("w");
-  CHECK(rig.view(run).state.variables.at("events") == R"([{"value":"a","_ts":1700000000000},{"value":"b","_ts":1700000000000},{"value":"c","_ts":1700000000000}])");
+  CHECK(rig.view(run).state.variables.at("events") ==
+        R"([{"value":"a","_ts":1700000000000},{"value":"b","_ts":1700000000000},{"value":"c","_ts":1700000000000}])");
   rig.advance(300);
   CHECK(rig.view(run).state.variables.at("events") == R"([{"value":"d","_ts":1700000000300}])");
   CHECK(rig.status(run) == RunStatus::completed);
@@ -157,13 +170,20 @@ TEST_CASE("declared channels reduce by their declaration and refuse writes throu
               .node("c", "core.channelWrite", R"({"channelName":"list","value":1})")
               .node("d", "core.channelWrite", R"({"channelName":"list","value":2})")
               .node("e", "core.channelWrite", R"({"channelName":"list","value":3})")
-              .edge("a", "b").edge("b", "c").edge("c", "d").edge("d", "e"));
+              .edge("a", "b")
+              .edge("b", "c")
+              .edge("c", "d")
+              .edge("d", "e"));
   const RunId run = rig.create("w");
   CHECK(rig.view(run).state.channels.at("sum") == "42");
   CHECK(rig.view(run).state.channels.at("list") == "[2,3]");
-  rig.add(WorkflowText("x").root(R"(,"channels":{"sum":{"reducer":"counter"}})").node("s", "core.setVariable", R"({"name":"sum","value":1})"));
+  rig.add(WorkflowText("x")
+              .root(R"(,"channels":{"sum":{"reducer":"counter"}})")
+              .node("s", "core.setVariable", R"({"name":"sum","value":1})"));
   CHECK(rig.view(rig.create("x")).state.error.find("validation_error") != std::string::npos);
-  rig.add(WorkflowText("y").root(R"(,"channels":{"sum":{"reducer":"counter"}})").node("s", "core.channelWrite", R"({"channelName":"sum","value":"x"})"));
+  rig.add(WorkflowText("y")
+              .root(R"(,"channels":{"sum":{"reducer":"counter"}})")
+              .node("s", "core.channelWrite", R"({"channelName":"sum","value":"x"})"));
   CHECK(rig.status(rig.create("y")) == RunStatus::failed);
 }
 

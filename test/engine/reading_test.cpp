@@ -21,7 +21,8 @@ std::vector<std::uint64_t> drain(EventSubscription& subscription, std::size_t po
 
 }  // namespace
 
-TEST_CASE("a subscription gives the backlog, then live events, without gap or duplicate, and ends with the terminal one") {
+TEST_CASE(
+    "a subscription gives the backlog, then live events, without gap or duplicate, and ends with the terminal one") {
   EngineRig rig;
   rig.add(WorkflowText("w").node("a", "core.noop").node("b", "core.delay", R"({"ms":10})").edge("a", "b"));
   const RunId run = rig.create("w");
@@ -102,9 +103,13 @@ TEST_CASE("runs are listed newest first by status, workflow, tag, time and tenan
 TEST_CASE("explain says what a run waits for, since when, until when, and who may act") {
   EngineRig rig;
   rig.options.nodes.add({"vendor.t.slow", AsyncHandler([](std::shared_ptr<NodeContext>, Completion) {})});
-  rig.add(WorkflowText("w").settings(R"({"timeout":9000})")
-              .node("p", "core.parallel").node("d", "core.delay", R"({"ms":5000})").node("h", "vendor.t.slow", "{}", "{}", R"(,"settings":{"timeoutMs":700})")
-              .edge("p", "d").edge("p", "h"));
+  rig.add(WorkflowText("w")
+              .settings(R"({"timeout":9000})")
+              .node("p", "core.parallel")
+              .node("d", "core.delay", R"({"ms":5000})")
+              .node("h", "vendor.t.slow", "{}", "{}", R"(,"settings":{"timeoutMs":700})")
+              .edge("p", "d")
+              .edge("p", "h"));
   const RunId run = rig.create("w");
   const auto explained = rig.engine->explain("default", run);
   REQUIRE(explained.ok());
@@ -124,7 +129,10 @@ TEST_CASE("explain says what a run waits for, since when, until when, and who ma
 
 TEST_CASE("the state at a sequence is the fold up to it") {
   EngineRig rig;
-  rig.add(WorkflowText("w").node("a", "core.setVariable", R"({"name":"x","value":1})").node("b", "core.setVariable", R"({"name":"x","value":2})").edge("a", "b"));
+  rig.add(WorkflowText("w")
+              .node("a", "core.setVariable", R"({"name":"x","value":1})")
+              .node("b", "core.setVariable", R"({"name":"x","value":2})")
+              .edge("a", "b"));
   const RunId run = rig.create("w");
   const auto x_at = [&](std::uint64_t sequence) {
     const auto view = rig.engine->run_at("default", run, sequence);

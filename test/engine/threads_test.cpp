@@ -51,9 +51,19 @@ TEST_CASE("many threads create, follow and cancel runs at once, and every run en
                            return NodeCompleted{};
                          })});
   rig.open_threaded();
-  rig.add(WorkflowText("w").settings(R"({"maxRetries":50})")
-              .node("p", "core.parallel").node("a", "vendor.t.work").node("b", "vendor.t.work").node("d", "core.delay", R"({"ms":1})").node("m", "core.merge")
-              .edge("p", "a").edge("p", "b").edge("p", "d").edge("a", "m").edge("b", "m").edge("d", "m"));
+  rig.add(WorkflowText("w")
+              .settings(R"({"maxRetries":50})")
+              .node("p", "core.parallel")
+              .node("a", "vendor.t.work")
+              .node("b", "vendor.t.work")
+              .node("d", "core.delay", R"({"ms":1})")
+              .node("m", "core.merge")
+              .edge("p", "a")
+              .edge("p", "b")
+              .edge("p", "d")
+              .edge("a", "m")
+              .edge("b", "m")
+              .edge("d", "m"));
   std::mutex mutex;
   std::set<RunId> ids;
   std::vector<std::thread> threads;
@@ -91,7 +101,8 @@ TEST_CASE("many threads create, follow and cancel runs at once, and every run en
 TEST_CASE("timers fire on the engine's own threads while nobody calls") {
   ThreadedRig rig;
   rig.open_threaded();
-  rig.add(WorkflowText("w").node("a", "core.delay", R"({"ms":30})").node("b", "core.delay", R"({"ms":1})").edge("a", "b"));
+  rig.add(
+      WorkflowText("w").node("a", "core.delay", R"({"ms":30})").node("b", "core.delay", R"({"ms":1})").edge("a", "b"));
   const RunId run = rig.create("w");
   CHECK(rig.follow(run).size() == 6);
 }
@@ -140,5 +151,6 @@ TEST_CASE("closing waits for handlers in flight and leaves what does not end to 
   }
   rig.open_threaded();
   rig.follow(run);
-  CHECK(rig.history(run) == Lines{"run.started", "node.started(n)", "run.resumed", "node.completed(n)", "run.completed"});
+  CHECK(rig.history(run) ==
+        Lines{"run.started", "node.started(n)", "run.resumed", "node.completed(n)", "run.completed"});
 }

@@ -6,7 +6,8 @@
 
 using namespace openwop;
 
-constexpr const char* kWorkflow = R"({"id":"hello","name":"Hello","version":"1.0","metadata":{},"settings":{},"variables":[],
+constexpr const char* kWorkflow =
+    R"({"id":"hello","name":"Hello","version":"1.0","metadata":{},"settings":{},"variables":[],
   "triggers":[{"id":"manual","type":"manual"}],"edges":[],
   "nodes":[{"id":"n","typeId":"core.noop","name":"N","position":{"x":0,"y":0},"config":{},"inputs":{}}]})";
 

@@ -13,7 +13,8 @@ namespace openwop::test {
 
 inline constexpr std::int64_t kStartMs = 1'700'000'000'000;
 
-/// Builds workflow definitions: `WorkflowText("w").node("a", "core.noop").node("b", "core.noop").edge("a", "b").json()`.
+/// Builds workflow definitions: `WorkflowText("w").node("a", "core.noop").node("b", "core.noop").edge("a",
+/// "b").json()`.
 class WorkflowText {
  public:
   explicit WorkflowText(std::string id) : id_(std::move(id)) {}
@@ -44,9 +45,10 @@ class WorkflowText {
     return *this;
   }
   [[nodiscard]] std::string json() const {
-    return R"({"id":")" + id_ + R"(","name":"Test","version":"1.0","metadata":{},"triggers":[{"id":"manual","type":"manual"}],)" +
-           R"("settings":)" + settings_ + R"(,"variables":[)" + variables_ + R"(],"nodes":[)" + nodes_ + R"(],"edges":[)" +
-           edges_ + "]" + root_ + "}";
+    return R"({"id":")" + id_ +
+           R"(","name":"Test","version":"1.0","metadata":{},"triggers":[{"id":"manual","type":"manual"}],)" +
+           R"("settings":)" + settings_ + R"(,"variables":[)" + variables_ + R"(],"nodes":[)" + nodes_ +
+           R"(],"edges":[)" + edges_ + "]" + root_ + "}";
   }
 
  private:
@@ -122,7 +124,8 @@ struct EngineRig {
   std::vector<Seen> events(const RunId& run) const {
     std::vector<Seen> seen;
     auto read = engine->read_events("default", run, 0, [&](const EventView& event) {
-      seen.push_back({event.sequence, std::string(event.type_name), std::string(event.node_id), std::string(event.payload)});
+      seen.push_back(
+          {event.sequence, std::string(event.type_name), std::string(event.node_id), std::string(event.payload)});
       return true;
     });
     REQUIRE(read.ok());
@@ -131,7 +134,8 @@ struct EngineRig {
   /// `type` or `type(node)` of each event.
   std::vector<std::string> history(const RunId& run) const {
     std::vector<std::string> lines;
-    for (const Seen& event : events(run)) lines.push_back(event.node.empty() ? event.type : event.type + "(" + event.node + ")");
+    for (const Seen& event : events(run))
+      lines.push_back(event.node.empty() ? event.type : event.type + "(" + event.node + ")");
     return lines;
   }
   std::size_t count(const RunId& run, std::string_view type) const {

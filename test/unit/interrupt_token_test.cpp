@@ -30,7 +30,8 @@ TEST_CASE("a minted token verifies and gives its claims back") {
     wanted.intent = intent;
     wanted.node_id = "a \"quoted\" node / ü";
     const std::string token = tokens.mint(wanted);
-    CHECK(token.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == std::string::npos);
+    CHECK(token.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") ==
+          std::string::npos);
     const auto got = tokens.verify(token, kNowMs);
     REQUIRE(got.ok());
     CHECK(got->run_id == wanted.run_id);

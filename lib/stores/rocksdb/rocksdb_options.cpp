@@ -55,8 +55,7 @@ void set_write_path(const RocksDbOptions& options, rocksdb::Options& out) {
   out.avoid_unnecessary_blocking_io = true;
   out.level_compaction_dynamic_level_bytes = true;
   if (options.append_prefix_bytes > 0) {
-    out.memtable_insert_with_hint_prefix_extractor.reset(
-        rocksdb::NewFixedPrefixTransform(options.append_prefix_bytes));
+    out.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(options.append_prefix_bytes));
   }
 }
 
