@@ -62,6 +62,9 @@ struct EngineOptions {
   std::size_t max_workflow_bytes = std::size_t{1} << 20;       // payload_too_large at registration
   std::size_t max_inputs_bytes = std::size_t{1} << 20;         // payload_too_large at create
   std::size_t max_event_payload_bytes = std::size_t{1} << 20;  // the node fails with payload_too_large
+  /// Outputs, writes, events and host rows of one completion; the node fails with payload_too_large. A stretch of pure
+  /// nodes is split into commits of about this size.
+  std::size_t max_completion_bytes = std::size_t{8} << 20;
   std::size_t max_run_state_bytes = std::size_t{16}
                                     << 20;  // variables and channels; the node fails with payload_too_large
   std::size_t max_json_depth = 64;          // validation_error
@@ -81,7 +84,8 @@ struct EngineOptions {
   std::int64_t retry_max_ms = 300'000;
   /// How long a failed store is left alone before a command that nobody waits for is tried again.
   std::int64_t store_retry_ms = 1'000;
-  /// How long close() waits for handlers before it leaves their runs to the next open().
+  /// How long close() waits for handlers before it cancels them and leaves their runs to the next open(). The threads
+  /// of the built-in pool are joined all the same: a handler that ignores its cancellation holds close() up.
   std::int64_t drain_timeout_ms = 10'000;
 };
 
@@ -211,7 +215,8 @@ class EventSubscription {
                                                  const std::function<bool(const EventView&)>& visit) = 0;
   /// Waits until there may be more, at most `timeout_ms`; false on timeout. Not with threads = 0.
   virtual bool wait(std::int64_t timeout_ms) = 0;
-  /// Called after each commit that adds events to the run; must be quick. Replaces an earlier callback.
+  /// Called after each commit that adds events to the run; must be quick and must not wait for the engine. Replaces an
+  /// earlier callback. One call may still be under way when the subscription is destroyed: let it own what it uses.
   virtual void on_ready(std::function<void()> callback) = 0;
   /// Sequence of the next event to read.
   [[nodiscard]] virtual std::uint64_t next_sequence() const = 0;
@@ -246,7 +251,8 @@ class Engine {
   /// Errors: workflow_not_found; validation_error (inputs, options); payload_too_large; precondition_failed when the
   /// claim's key is already used; service_unavailable.
   [[nodiscard]] virtual Result<CreatedRun> create_run(CreateRun request) = 0;
-  /// The same without waiting; `done` is called once, from any thread.
+  /// The same without waiting; `done` is called once, from any thread, often the one that commits: it must be quick and
+  /// must not wait for the engine.
   virtual void create_run(CreateRun request, std::function<void(Result<CreatedRun>)> done) = 0;
 
   /// Cancels a run in any live state; for an ended run gives its status and changes nothing.

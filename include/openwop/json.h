@@ -119,8 +119,7 @@ inline std::string minified(std::string_view checked) {
   return out;
 }
 
-// ---- slices of checked text
-// ------------------------------------------------------------------------------------------
+// ---- slices of checked text ----
 
 namespace detail {
 
@@ -328,8 +327,7 @@ inline std::optional<bool> as_bool(std::string_view raw) {
   return std::nullopt;
 }
 
-// ---- writing
-// ---------------------------------------------------------------------------------------------------------
+// ---- writing ----
 
 namespace detail {
 // RapidJSON output stream that appends to a std::string.
@@ -437,8 +435,7 @@ class ObjectWriter {
   bool first_ = true;
 };
 
-// ---- DOM
-// -------------------------------------------------------------------------------------------------------------
+// ---- DOM ----
 
 using Document = rapidjson::Document;
 using Value = rapidjson::Value;

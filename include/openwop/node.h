@@ -34,7 +34,7 @@ namespace openwop {
 /// Name -> serialized JSON.
 using VariableMap = std::map<std::string, std::string, std::less<>>;
 
-/// The facts of one execution of one node. The same for every re-run of the same attempt.
+/// The facts of one execution of one node. The same for every re-run of the same attempt, but for `variables`.
 struct NodeInvocation {
   RunId run_id;
   std::string_view tenant;
@@ -44,7 +44,10 @@ struct NodeInvocation {
   std::string_view config;        // serialized object
   std::string_view inputs;        // serialized object: input port -> value
   std::string_view configurable;  // serialized object: the run's options as the caller sent them
+  /// As of the start of the execution; a re-run after a crash sees what parallel branches have written since.
   const VariableMap* variables = nullptr;
+  /// For pure handlers: what expressions of this node are evaluated in. Null for others.
+  const ExpressionScope* scope = nullptr;
   std::uint32_t attempt = 0;    // zero-based
   std::uint32_t iteration = 0;  // how often loops have reset the node in this run
   /// How often the loopbacks to this node were followed since the loop around them, if any, began anew.
@@ -132,7 +135,8 @@ class NodeContext {
 
   /// True once the run was cancelled or ended, or the node timed out: stop early, the outcome will not count.
   [[nodiscard]] virtual bool cancelled() const = 0;
-  /// Called once, from any thread, when that happens; at once if it already has.
+  /// Called once, from any thread, when that happens; at once if it already has; never after the handler has answered.
+  /// It may run while a handler is about to return: let it own what it refers to. It must be quick and not block.
   virtual void on_cancel(std::function<void()> callback) = 0;
 
   /// Runs `effect` at most once per (run, node, attempt, key): its outcome, success or failure, is durable before this
@@ -164,14 +168,18 @@ struct NodeType {
 class NodeRegistry {
  public:
   /// Replaces a type of the same id.
-  void add(NodeType type) { types_.insert_or_assign(type.type_id, std::move(type)); }
-  [[nodiscard]] const NodeType* find(std::string_view type_id) const {
+  void add(NodeType type) {
+    auto shared = std::make_shared<const NodeType>(std::move(type));
+    types_.insert_or_assign(shared->type_id, shared);
+  }
+  /// Nothing if no such type was added.
+  [[nodiscard]] std::shared_ptr<const NodeType> find(std::string_view type_id) const {
     const auto at = types_.find(type_id);
-    return at == types_.end() ? nullptr : &at->second;
+    return at == types_.end() ? nullptr : at->second;
   }
 
  private:
-  std::map<std::string, NodeType, std::less<>> types_;
+  std::map<std::string, std::shared_ptr<const NodeType>, std::less<>> types_;
 };
 
 /// core.start end noop identity delay fail conditional loop parallel merge setVariable getVariable channelWrite.

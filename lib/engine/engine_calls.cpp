@@ -7,9 +7,11 @@ namespace openwop {
 
 Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options) {
   if (options.store == nullptr) return Error{ErrorCode::validation_error, "EngineOptions::store must be set"};
-  if (options.max_node_executions == 0 || options.max_events_per_commit == 0 || options.max_queued_commands == 0) {
-    return Error{ErrorCode::validation_error, "limits of the engine must be at least 1"};
-  }
+  const bool limits = options.max_node_executions > 0 && options.max_events_per_commit > 0 &&
+                      options.max_queued_commands > 0 && options.max_active_runs > 0 && options.max_json_depth > 0;
+  const bool times = options.store_retry_ms > 0 && options.retry_initial_ms > 0 && options.retry_max_ms > 0 &&
+                     options.drain_timeout_ms >= 0;
+  if (!limits || !times) return Error{ErrorCode::validation_error, "limits and times of the engine must be at least 1"};
   auto engine = std::make_unique<runtime::EngineImpl>(std::move(options));
   if (auto started = engine->start(); !started) return std::move(started).error();
   return std::unique_ptr<Engine>(std::move(engine));
@@ -47,8 +49,7 @@ Result<T> EngineImpl::wait_for(StartCall&& start_call) {
   return std::move(*answer->value);
 }
 
-// ---- workflows
-// -------------------------------------------------------------------------------------------------------
+// ---- workflows ----
 
 Result<std::shared_ptr<const Workflow>> EngineImpl::register_workflow(std::string_view source) {
   if (core_.closing.load()) return kClosed;
@@ -61,13 +62,13 @@ Result<std::shared_ptr<const Workflow>> EngineImpl::workflow(std::string_view wo
 
 std::vector<std::string> EngineImpl::workflow_ids() const { return core_.catalog.ids(); }
 
-// ---- runs
-// ------------------------------------------------------------------------------------------------------------
+// ---- runs ----
 
 Status EngineImpl::admit(const RunId& run) const {
   if (core_.closing.load()) return kClosed;
   const Shard& shard = *shards_[std::hash<RunId>{}(run) % shards_.size()];
-  if (shard.queued() >= core_.options.max_queued_commands / shards_.size() + 1) {
+  const std::size_t limit = core_.options.max_queued_commands;
+  if (shard.queued() > limit / shards_.size() || core_.commits.queued() > limit) {
     return Error{ErrorCode::service_unavailable,
                  "max_queued_commands (" + std::to_string(core_.options.max_queued_commands) + ") are waiting",
                  R"({"retryAfter":1})"};
@@ -125,8 +126,7 @@ Result<RunExplanation> EngineImpl::explain(std::string_view tenant, const RunId&
   return explain_run(*view);
 }
 
-// ---- events
-// ----------------------------------------------------------------------------------------------------------
+// ---- events ----
 
 Status EngineImpl::read_events(std::string_view tenant, const RunId& run_id, std::uint64_t from_sequence,
                                const std::function<bool(const EventView&)>& visit) const {
@@ -141,8 +141,7 @@ Result<std::unique_ptr<EventSubscription>> EngineImpl::subscribe(std::string_vie
   return core_.subscriptions->subscribe(run_id, from_sequence);
 }
 
-// ---- rows
-// ------------------------------------------------------------------------------------------------------------
+// ---- rows ----
 
 Result<std::optional<std::string>> EngineImpl::host_get(std::string_view key) const {
   return core_.store.get(std::string(1, kHostPrefix) + std::string(key));

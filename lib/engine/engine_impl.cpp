@@ -1,5 +1,7 @@
 #include "engine/engine_impl.h"
 
+#include <algorithm>
+
 #include "engine/run_rows.h"
 
 namespace openwop::runtime {
@@ -67,8 +69,7 @@ Status EngineImpl::recover() {
   });
 }
 
-// ---- working
-// ---------------------------------------------------------------------------------------------------------
+// ---- working ----
 
 void EngineImpl::run_shard(std::size_t index) {
   Shard& shard = *shards_[index];
@@ -80,7 +81,8 @@ void EngineImpl::run_shard(std::size_t index) {
     if (worked) continue;
     if (stopping_.load()) return;
     const auto wake_ms = timekeeper ? next_wake_ms() : std::nullopt;
-    shard.wait(wake_ms ? std::max<std::int64_t>(*wake_ms - core_.now_ms(), 1) : -1);
+    constexpr std::int64_t kMaxWaitMs = 3'600'000;  // far times are looked at again, so that no sum overflows
+    shard.wait(wake_ms ? std::clamp<std::int64_t>(*wake_ms - core_.now_ms(), 1, kMaxWaitMs) : -1);
   }
 }
 
@@ -136,8 +138,7 @@ std::optional<std::int64_t> EngineImpl::tick(std::int64_t now_ms) {
   return next_wake_ms();
 }
 
-// ---- closing
-// ---------------------------------------------------------------------------------------------------------
+// ---- closing ----
 
 /// Until handlers have ended and commits are through, or the drain timeout.
 void EngineImpl::wait_for_quiet() {

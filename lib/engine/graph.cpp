@@ -160,8 +160,9 @@ Result<EdgeChoice> choose_failure_edges(const Workflow& workflow, std::size_t no
   });
 }
 
-bool passes_loopback_limit(const Workflow& workflow, const RunState& state, std::uint32_t edge) {
-  if (has_own_ceiling(workflow.nodes[workflow.edges[edge].target].type_id)) return false;
+bool passes_loopback_limit(const Workflow& workflow, const RunState& state, std::uint32_t edge, LoopCeiling ceiling) {
+  if (ceiling == LoopCeiling::of_target && has_own_ceiling(workflow.nodes[workflow.edges[edge].target].type_id))
+    return false;
   const auto followed = state.loopbacks.find(edge);
   const std::uint32_t times = followed == state.loopbacks.end() ? 0 : followed->second;
   return times + 1 > static_cast<std::uint64_t>(workflow.settings.max_loopback_iterations);

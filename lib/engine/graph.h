@@ -27,8 +27,15 @@ enum class Verdict : std::uint8_t {
 [[nodiscard]] Result<EdgeChoice> choose_failure_edges(const Workflow& workflow, std::size_t node,
                                                       const ExpressionScope& scope);
 
-/// True when following `edge` once more would pass settings.maxLoopbackIterations. Targets with a ceiling of their own
-/// (core.loop, dispatch cycles) are not counted here.
-[[nodiscard]] bool passes_loopback_limit(const Workflow& workflow, const RunState& state, std::uint32_t edge);
+enum class LoopCeiling : std::uint8_t {
+  /// Targets that bound their loop themselves (core.loop, dispatch cycles) are not counted.
+  of_target,
+  /// settings.maxLoopbackIterations counts for every target: a node that fails before it starts bounds nothing.
+  of_workflow,
+};
+
+/// True when following `edge` once more would pass settings.maxLoopbackIterations.
+[[nodiscard]] bool passes_loopback_limit(const Workflow& workflow, const RunState& state, std::uint32_t edge,
+                                         LoopCeiling ceiling);
 
 }  // namespace openwop::runtime

@@ -29,8 +29,12 @@ class WaitedTask final : public CommitTask {
 }  // namespace
 
 void GroupCommit::submit(std::unique_ptr<CommitTask> task) {
+  // A row beyond the store's limits would have the whole group refused; only its own task may fail.
+  const Transaction* const one[] = {&task->transaction};
+  if (auto limits = check_limits(one); !limits) return task->finished(std::move(limits).error());
   const std::lock_guard lock(mutex_);
   queue_.push_back(std::move(task));
+  queued_.store(queue_.size(), std::memory_order_relaxed);
 }
 
 bool GroupCommit::idle() const {
@@ -60,6 +64,7 @@ std::vector<std::unique_ptr<CommitTask>> GroupCommit::take_group() {
     group.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }
+  queued_.store(queue_.size(), std::memory_order_relaxed);
   return group;
 }
 

@@ -6,6 +6,7 @@
 // Thread-safe. Order: tasks are committed in the order of submit().
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -32,7 +33,8 @@ class GroupCommit {
 
   explicit GroupCommit(Store& store) : store_(store) {}
 
-  /// Queues a task. The caller, or somebody after it, must call lead().
+  /// Queues a task. The caller, or somebody after it, must call lead(). A task with a key or value beyond the store's
+  /// limits is finished at once with validation_error.
   void submit(std::unique_ptr<CommitTask> task);
 
   /// Commits one group unless nothing is queued or another thread is committing; true if it did. After it returned
@@ -40,6 +42,8 @@ class GroupCommit {
   bool lead();
 
   [[nodiscard]] bool idle() const;
+  /// Tasks that wait for a leader; for admission.
+  [[nodiscard]] std::size_t queued() const { return queued_.load(std::memory_order_relaxed); }
 
   /// Commits one transaction with whatever else is queued, and waits for it.
   [[nodiscard]] Result<CommitOutcome> commit_and_wait(Transaction transaction, Durability durability);
@@ -51,6 +55,7 @@ class GroupCommit {
   Store& store_;
   mutable std::mutex mutex_;
   std::deque<std::unique_ptr<CommitTask>> queue_;
+  std::atomic<std::size_t> queued_{0};
   bool leading_ = false;
 };
 

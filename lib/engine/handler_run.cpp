@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::int64_t kStepRetentionMs = std::int64_t{14} * 24 * 3600 * 1000;  // protocol 01 §6.5
 
+constexpr std::size_t kMaxStepOutcomeBytes = std::size_t{1} << 20;
+
 /// FNV-1a: the same on every machine and in every build, as re-runs must draw the same numbers.
 std::uint64_t fnv1a(std::string_view text, std::uint64_t hash = 0xCBF29CE484222325ULL) {
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
@@ -31,19 +33,24 @@ std::string encode_step(const Result<std::string>& outcome) {
 
 Result<std::string> decode_step(std::string_view row) {
   bytes::Reader reader(row);
-  if (reader.u8() == 0) return std::string(reader.string());
+  const bool succeeded = reader.u8() == 0;
+  if (succeeded) {
+    std::string outcome(reader.string());
+    if (reader.ok()) return outcome;
+  }
   Error error;
   const std::uint64_t code = reader.varint();
   error.code = code < kErrorCodes.size() ? static_cast<ErrorCode>(code) : ErrorCode::internal_error;
   error.message = reader.string();
   error.details = reader.string();
+  if (!reader.ok()) return Error{ErrorCode::store_corrupt, "the recorded outcome of a step does not decode"};
   return error;
 }
 
 }  // namespace
 
-HandlerRun::HandlerRun(std::shared_ptr<HostLink> link, const NodeType& type, Facts facts)
-    : link_(std::move(link)), type_(type), facts_(std::move(facts)) {
+HandlerRun::HandlerRun(std::shared_ptr<HostLink> link, std::shared_ptr<const NodeType> type, Facts facts)
+    : link_(std::move(link)), type_(std::move(type)), facts_(std::move(facts)) {
   const WorkflowNode& node = facts_.workflow->nodes[facts_.node];
   invocation_.run_id = facts_.run_id;
   invocation_.tenant = facts_.header->tenant;
@@ -56,6 +63,7 @@ HandlerRun::HandlerRun(std::shared_ptr<HostLink> link, const NodeType& type, Fac
   invocation_.variables = &facts_.variables;
   invocation_.attempt = facts_.attempt;
   invocation_.iteration = facts_.iteration;
+  invocation_.loop_index = facts_.loop_index;
   invocation_.now_ms = facts_.started_ms;
   invocation_.workflow = facts_.workflow.get();
   random_state_ =
@@ -66,9 +74,9 @@ void HandlerRun::execute() {
   if (cancelled()) return;
   // A handler that throws has failed; nothing may reach the executor.
   try {
-    if (const auto* sync = std::get_if<SyncHandler>(&type_.handler)) {
+    if (const auto* sync = std::get_if<SyncHandler>(&type_->handler)) {
       complete((*sync)(*this));
-    } else if (const auto* async = std::get_if<AsyncHandler>(&type_.handler)) {
+    } else if (const auto* async = std::get_if<AsyncHandler>(&type_->handler)) {
       (*async)(shared_from_this(),
                [self = shared_from_this()](NodeOutcome outcome) { self->complete(std::move(outcome)); });
     }
@@ -80,7 +88,13 @@ void HandlerRun::execute() {
 }
 
 void HandlerRun::complete(NodeOutcome outcome) {
-  if (completed_.exchange(true)) return;
+  std::function<void()> forgotten;
+  {
+    const std::lock_guard lock(mutex_);
+    if (completed_) return;
+    completed_ = true;
+    forgotten = std::move(on_cancel_);
+  }
   link_->with_host(
       [&](HandlerHost& host) { host.handler_done(facts_.run_id, facts_.node, facts_.token, std::move(outcome)); });
 }
@@ -89,7 +103,8 @@ void HandlerRun::cancel() {
   std::function<void()> callback;
   {
     const std::lock_guard lock(mutex_);
-    if (cancelled_.exchange(true)) return;
+    // A handler that has answered has nothing left to stop; what its callback refers to may be gone.
+    if (completed_ || cancelled_.exchange(true)) return;
     callback = std::move(on_cancel_);
     on_cancel_ = nullptr;
   }
@@ -99,6 +114,7 @@ void HandlerRun::cancel() {
 void HandlerRun::on_cancel(std::function<void()> callback) {
   {
     const std::lock_guard lock(mutex_);
+    if (completed_) return;
     if (!cancelled()) {
       on_cancel_ = std::move(callback);
       return;
@@ -150,6 +166,10 @@ Result<std::string> HandlerRun::step(std::string_view key, const std::function<R
   if (known) return answer;
 
   auto outcome = effect();
+  if (outcome && outcome->size() > kMaxStepOutcomeBytes) {
+    outcome =
+        Error{ErrorCode::payload_too_large, "the outcome of step '" + std::string(key) + "' is larger than 1 MiB"};
+  }
   link_->with_host([&](HandlerHost& host) {
     Transaction transaction;
     Ledger::record(transaction, row_key, {{}, encode_step(outcome), host.host_now_ms() + kStepRetentionMs});

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <mutex>
-#include <shared_mutex>
 
 #include "openwop/engine.h"
 
@@ -25,21 +25,31 @@ class HostLink {
   explicit HostLink(HandlerHost& host) : host_(&host) {}
   /// Waits for calls in progress; none reaches the host afterwards.
   void sever() {
-    const std::unique_lock lock(mutex_);
+    std::unique_lock lock(mutex_);
     host_ = nullptr;
+    quiet_.wait(lock, [this] { return calls_ == 0; });
   }
-  /// Calls `use(host)` unless severed; true if it did.
+  /// Calls `use(host)` unless severed; true if it did. No lock is held during the call, so calls may nest.
   template <class Use>
   bool with_host(Use&& use) {
-    const std::shared_lock lock(mutex_);
-    if (host_ == nullptr) return false;
-    use(*host_);
+    HandlerHost* host = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      if (host_ == nullptr) return false;
+      host = host_;
+      ++calls_;
+    }
+    use(*host);
+    const std::lock_guard lock(mutex_);
+    if (--calls_ == 0) quiet_.notify_all();
     return true;
   }
 
  private:
-  std::shared_mutex mutex_;
+  std::mutex mutex_;
+  std::condition_variable quiet_;
   HandlerHost* host_;
+  std::size_t calls_ = 0;
 };
 
 /// Thread-safe; shared by the shard that dispatched it, the executor, and the handler.
@@ -53,12 +63,13 @@ class HandlerRun final : public NodeContext, public std::enable_shared_from_this
     std::uint64_t token = 0;  // sequence of the node.started event
     std::uint32_t attempt = 0;
     std::uint32_t iteration = 0;
+    std::uint32_t loop_index = 0;
     std::int64_t started_ms = 0;
     std::string inputs = "{}";
     VariableMap variables = {};
   };
 
-  HandlerRun(std::shared_ptr<HostLink> link, const NodeType& type, Facts facts);
+  HandlerRun(std::shared_ptr<HostLink> link, std::shared_ptr<const NodeType> type, Facts facts);
 
   [[nodiscard]] std::size_t node() const { return facts_.node; }
   [[nodiscard]] std::uint64_t token() const { return facts_.token; }
@@ -80,12 +91,12 @@ class HandlerRun final : public NodeContext, public std::enable_shared_from_this
   void complete(NodeOutcome outcome);
 
   std::shared_ptr<HostLink> link_;
-  const NodeType& type_;
+  std::shared_ptr<const NodeType> type_;  // a handler may outlive the engine and its registry
   Facts facts_;
   NodeInvocation invocation_;
-  std::atomic<bool> completed_{false};
   std::atomic<bool> cancelled_{false};
   std::mutex mutex_;
+  bool completed_ = false;
   std::function<void()> on_cancel_;
   std::uint64_t random_state_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "openwop/hash.h"
 #include "openwop/timer.h"
 
 namespace openwop::runtime {
@@ -61,8 +62,11 @@ std::string workflow_index_prefix(std::string_view tenant, std::string_view work
 }
 
 std::string tag_index_prefix(std::string_view tenant, std::string_view tag) {
+  // A tag may have 1 KiB as UTF-8, which no key has room for; a hash stands for a long one.
+  constexpr std::size_t kMaxTagInKeyBytes = 256;
   std::string key{kIndexPrefix, 'g'};
-  key.append(tenant).append(1, '\0').append(tag).append(1, '\0');
+  key.append(tenant).append(1, '\0');
+  key.append(tag.size() <= kMaxTagInKeyBytes ? std::string(tag) : sha256_hex(tag)).append(1, '\0');
   return key;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/graph.h"
+#include "engine/node_writes.h"
 #include "engine/port_values.h"
 
 namespace openwop::runtime {
@@ -26,6 +27,9 @@ std::int64_t max_retries(const Workflow& workflow, const WorkflowNode& node) {
   return (own ? json::as_int(*own) : std::nullopt).value_or(workflow.settings.max_retries);
 }
 
+/// A timeout beyond a hundred years is none.
+constexpr std::int64_t kMaxTimeoutMs = std::int64_t{100} * 366 * 24 * 3600 * 1000;
+
 /// The first runtime capability that the type needs and the host has not.
 const std::string* missing_capability(const NodeType& type, const EngineOptions& options) {
   for (const std::string& needed : type.required_capabilities) {
@@ -33,14 +37,6 @@ const std::string* missing_capability(const NodeType& type, const EngineOptions&
     if (std::find(provided.begin(), provided.end(), needed) == provided.end()) return &needed;
   }
   return nullptr;
-}
-
-std::uint32_t loop_index_of(const Run& run, std::size_t node) {
-  std::uint32_t index = 0;
-  for (const auto& [edge, times] : run.state.loopbacks) {
-    if (run.workflow->edges[edge].target == node) index += times;
-  }
-  return index;
 }
 
 std::string mask_outputs(std::string_view outputs, const std::vector<std::string>& sensitive) {
@@ -68,11 +64,13 @@ void RunTurn::apply(const RunCommand& command) {
   const auto decided = decide(run_.state, command, now_ms_, events_);
   assert(decided.ok());
   if (!decided) broken_ = true;
-  for (std::size_t i = first; i < events_.size(); ++i) fold(run_.state, view_of(events_[i], run_.state.next_sequence));
+  for (std::size_t i = first; i < events_.size(); ++i) {
+    event_bytes_ += events_[i].payload.size() + events_[i].hidden.size();
+    fold(run_.state, view_of(events_[i], run_.state.next_sequence));
+  }
 }
 
-// ---- commands
-// --------------------------------------------------------------------------------------------------------
+// ---- commands ----
 
 void RunTurn::start() {
   command::StartRun start;
@@ -120,6 +118,13 @@ void RunTurn::timers_due() {
 void RunTurn::take_over() {
   if (ended() || run_.state.status == RunStatus::paused) return;
   apply(command::TakeOver{});
+  for (std::size_t node = 0; node < run_.workflow->nodes.size() && !ended(); ++node) {
+    const NodeState* state = state_of(node);
+    if (state == nullptr || state->status != NodeStatus::running) continue;
+    const auto type = options_.nodes.find(node_at(node).type_id);
+    if (type != nullptr && !std::holds_alternative<PureHandler>(type->handler)) continue;
+    fail_node(node, {"unsupported_node_type", "the handler of node type '" + node_at(node).type_id + "' is gone"});
+  }
   go_on();
 }
 
@@ -136,8 +141,7 @@ Status RunTurn::cancel(const command::CancelRun& command) {
   return {};
 }
 
-// ---- going through the graph
-// -----------------------------------------------------------------------------------------
+// ---- going through the graph ----
 
 void RunTurn::settle() {
   if (run_.unsettled) {
@@ -146,7 +150,7 @@ void RunTurn::settle() {
     run_.unsettled = false;
   }
   while (!ended() && !broken_) {
-    if (events_.size() >= options_.max_events_per_commit) {
+    if (events_.size() >= options_.max_events_per_commit || event_bytes_ >= options_.max_completion_bytes) {
       more_ = true;
       run_.unsettled = true;
       return;
@@ -204,8 +208,7 @@ void RunTurn::push_targets(std::size_t node, const EdgeChoice& choice) {
   }
 }
 
-// ---- one node
-// --------------------------------------------------------------------------------------------------------
+// ---- one node ----
 
 void RunTurn::begin(std::size_t node) {
   const WorkflowNode& definition = node_at(node);
@@ -214,8 +217,8 @@ void RunTurn::begin(std::size_t node) {
     push_targets(node, {});
     return;
   }
-  const NodeType* type = options_.nodes.find(definition.type_id);
-  if (refuse_to_begin(node, type)) return;
+  const auto type = options_.nodes.find(definition.type_id);
+  if (refuse_to_begin(node, type.get())) return;
   auto inputs = resolve_inputs(*run_.workflow, *run_.header, run_.state, node);
   if (!inputs) return fail_node(node, failure_of(inputs.error()));
   if (const auto* pure = std::get_if<PureHandler>(&type->handler)) return run_pure(node, *pure, std::move(*inputs));
@@ -269,6 +272,8 @@ void RunTurn::run_pure(std::size_t node, const PureHandler& handler, std::string
   invocation.inputs = inputs;
   invocation.configurable = run_.header->configurable.empty() ? std::string_view("{}") : run_.header->configurable;
   invocation.variables = &run_.state.variables;
+  const RunScope scope(*run_.header, run_.state, inputs, inputs);
+  invocation.scope = &scope;
   invocation.attempt = state == nullptr ? 0 : state->attempt;
   invocation.iteration = state == nullptr ? 0 : state->iteration;
   invocation.loop_index = loop_index_of(run_, node);
@@ -280,6 +285,8 @@ void RunTurn::run_pure(std::size_t node, const PureHandler& handler, std::string
     outcome = handler(invocation);
   } catch (const std::exception& thrown) {
     outcome = Failure{"handler_exception", thrown.what()};
+  } catch (...) {
+    outcome = Failure{"handler_exception", "the handler threw something that is no std::exception"};
   }
   const auto* sleep = std::get_if<NodeSleep>(&outcome);
   const bool waits = sleep != nullptr && sleep->due_ms > now_ms_;
@@ -296,26 +303,30 @@ void RunTurn::finish_node(std::size_t node, NodeOutcome outcome) {
 }
 
 void RunTurn::complete_node(std::size_t node, NodeCompleted completed) {
-  if (auto written = write_data(node, completed); !written) return fail_node(node, failure_of(written.error()));
   const WorkflowNode& definition = node_at(node);
+  auto writes = plan_writes(options_, run_, definition, completed);
+  if (!writes) return fail_node(node, failure_of(writes.error()));
+  for (const RunCommand& write : *writes) apply(write);
   const RunScope scope(*run_.header, run_.state, {}, completed.outputs);
   auto choice = choose_edges(*run_.workflow, node, completed.port, completed.default_port, scope);
   if (!choice) return fail_node(node, failure_of(choice.error()));
 
   for (HostWrite& write : completed.host_writes) host_writes_.push_back(std::move(write));
-  const auto past_limit = std::find_if(choice->loops.begin(), choice->loops.end(), [&](std::uint32_t edge) {
-    return passes_loopback_limit(*run_.workflow, run_.state, edge);
-  });
-  const bool stop = past_limit != choice->loops.end();
-  const std::uint32_t stopping_edge = stop ? *past_limit : 0;
-
+  const auto stop = loop_past_limit(*choice, LoopCeiling::of_target);
   command::CompleteNode complete{definition.id, std::move(completed.outputs), {}, stop ? EdgeChoice{} : *choice};
   if (!definition.sensitive_outputs.empty() && !complete.outputs.empty()) {
     complete.masked_outputs = mask_outputs(complete.outputs, definition.sensitive_outputs);
   }
   apply(std::move(complete));
-  if (stop) return stop_at_loopback_limit(stopping_edge);
+  if (stop) return stop_at_loopback_limit(*stop);
   push_targets(node, *choice);
+}
+
+std::optional<std::uint32_t> RunTurn::loop_past_limit(const EdgeChoice& choice, LoopCeiling ceiling) const {
+  for (const std::uint32_t edge : choice.loops) {
+    if (passes_loopback_limit(*run_.workflow, run_.state, edge, ceiling)) return edge;
+  }
+  return std::nullopt;
 }
 
 void RunTurn::stop_at_loopback_limit(std::uint32_t edge) {
@@ -333,6 +344,7 @@ void RunTurn::stop_at_loopback_limit(std::uint32_t edge) {
 }
 
 void RunTurn::fail_node(std::size_t node, Failure failure) {
+  failure = storable(std::move(failure));
   const WorkflowNode& definition = node_at(node);
   const NodeState* state = state_of(node);
   const bool ran = state != nullptr && is_in_flight(state->status);
@@ -346,7 +358,9 @@ void RunTurn::fail_node(std::size_t node, Failure failure) {
   const RunScope scope(*run_.header, run_.state, {}, output);
   auto choice = choose_failure_edges(*run_.workflow, node, scope);
   const bool handled = choice.ok() && (!choice->live.empty() || !choice->loops.empty());
-  apply(command::FailNode{definition.id, failure, handled ? *choice : EdgeChoice{}});
+  const auto stop = handled ? loop_past_limit(*choice, LoopCeiling::of_workflow) : std::nullopt;
+  apply(command::FailNode{definition.id, failure, handled && !stop ? *choice : EdgeChoice{}});
+  if (stop) return stop_at_loopback_limit(*stop);
   if (!handled) return fail_run(std::move(failure), definition.id);
   push_targets(node, *choice);
 }
@@ -369,90 +383,28 @@ void RunTurn::complete_run() {
   apply(std::move(complete));
 }
 
-// ---- what a node writes
-// ----------------------------------------------------------------------------------------------
+// ---- time ----
 
-Status RunTurn::check_size(std::string_view what, std::size_t bytes) const {
-  if (bytes <= options_.max_event_payload_bytes) return {};
-  return Error{ErrorCode::payload_too_large, std::string(what) + " is larger than max_event_payload_bytes (" +
-                                                 std::to_string(options_.max_event_payload_bytes) + ")"};
+std::uint32_t loop_index_of(const Run& run, std::size_t node) {
+  std::uint32_t index = 0;
+  for (const auto& [edge, times] : run.state.loopbacks) {
+    if (run.workflow->edges[edge].target == node) index += times;
+  }
+  return index;
 }
-
-Status RunTurn::write_data(std::size_t node, const NodeCompleted& completed) {
-  if (auto size = check_size("the node's output", completed.outputs.size()); !size) return size;
-  for (const VariableWrite& write : completed.variables) {
-    if (auto written = write_variable(node, write); !written) return written;
-  }
-  for (const ChannelWrite& write : completed.channels) {
-    if (auto written = write_channel(node, write); !written) return written;
-  }
-  for (const Event& event : completed.events) {
-    if (auto size = check_size("an event of the node", event.payload.size()); !size) return size;
-    if (changes_state(event.type)) {
-      return Error{ErrorCode::validation_error, "a node must not emit '" + std::string(event_name(event.type)) + "'"};
-    }
-    apply(command::AppendNote{event});
-  }
-  if (completed.variables.empty() && completed.channels.empty()) return {};
-  std::size_t total = 0;
-  for (const auto& [name, value] : run_.state.variables) total += name.size() + value.size();
-  for (const auto& [name, value] : run_.state.channels) total += name.size() + value.size();
-  if (total <= options_.max_run_state_bytes) return {};
-  return Error{ErrorCode::payload_too_large, "variables and channels together are larger than max_run_state_bytes (" +
-                                                 std::to_string(options_.max_run_state_bytes) + ")"};
-}
-
-Status RunTurn::write_variable(std::size_t node, const VariableWrite& write) {
-  const Workflow& workflow = *run_.workflow;
-  if (workflow.declares_channels && workflow.find_channel(write.name) != nullptr) {
-    return Error{ErrorCode::validation_error, "'" + write.name + "' is a channel; write it with core.channelWrite"};
-  }
-  const auto current = run_.state.variables.find(write.name);
-  if (current != run_.state.variables.end() && current->second == write.value) return {};
-  const WorkflowVariable* declared = workflow.find_variable(write.name);
-  // Null is the absence of a value, which any variable may have.
-  if (declared != nullptr && !has_type(declared->type, write.value) && json::kind(write.value) != json::Kind::null) {
-    return Error{ErrorCode::validation_error, "variable '" + write.name + "' is declared with another type"};
-  }
-  if (auto size = check_size("variable '" + write.name + "'", write.value.size()); !size) return size;
-  apply(command::WriteVariable{node_at(node).id, write.name, write.value, declared != nullptr && declared->sensitive});
-  return {};
-}
-
-Status RunTurn::write_channel(std::size_t node, const ChannelWrite& write) {
-  command::WriteChannel command{
-      node_at(node).id, write.channel, write.value, write.reducer, write.ttl_ms, write.max_size, 0, true, false};
-  if (const WorkflowChannel* declared = run_.workflow->find_channel(write.channel)) {
-    command.reducer = declared->reducer_name;
-    command.ttl_ms = declared->ttl_ms;
-    command.max_size = declared->max_size;
-    command.schema_version = declared->schema_version;
-    command.into_variable = false;
-    command.sensitive = declared->sensitive;
-  }
-  const auto reducer = reducer_of(command.reducer);
-  if (!reducer) return Error{ErrorCode::validation_error, "reducer '" + command.reducer + "' is not known"};
-  if (auto valid = check_channel_write(*reducer, write.value, command.max_size); !valid) return valid;
-  if (auto size = check_size("a write to channel '" + write.channel + "'", write.value.size()); !size) return size;
-  apply(std::move(command));
-  return {};
-}
-
-// ---- time
-// ------------------------------------------------------------------------------------------------------------
 
 std::int64_t node_timeout_ms(const WorkflowNode& node) {
   if (node.settings.size() <= 2) return 0;
   for (const std::string_view name : {"timeoutMs", "timeout"}) {
     const auto value = json::member(node.settings, name);
-    if (const auto ms = value ? json::as_int(*value) : std::nullopt) return *ms;
+    if (const auto ms = value ? json::as_int(*value) : std::nullopt) return *ms <= kMaxTimeoutMs ? *ms : 0;
   }
   return 0;
 }
 
 std::int64_t run_deadline_ms(const Run& run) {
   const std::int64_t timeout_ms = run.workflow->settings.timeout_ms;
-  if (timeout_ms <= 0 || run.state.status != RunStatus::running) return 0;
+  if (timeout_ms <= 0 || timeout_ms > kMaxTimeoutMs || run.state.status != RunStatus::running) return 0;
   return run.state.started_ms + timeout_ms + run.state.waited_ms;
 }
 

@@ -7,6 +7,7 @@
 
 #include <deque>
 
+#include "engine/graph.h"
 #include "openwop/engine.h"
 #include "openwop/log.h"
 #include "openwop/run_decide.h"
@@ -56,12 +57,9 @@ class RunTurn {
   void run_pure(std::size_t node, const PureHandler& handler, std::string inputs);
   void finish_node(std::size_t node, NodeOutcome outcome);
   void complete_node(std::size_t node, NodeCompleted completed);
-  [[nodiscard]] Status write_data(std::size_t node, const NodeCompleted& completed);
-  [[nodiscard]] Status write_variable(std::size_t node, const VariableWrite& write);
-  [[nodiscard]] Status write_channel(std::size_t node, const ChannelWrite& write);
-  [[nodiscard]] Status check_size(std::string_view what, std::size_t bytes) const;
   void fail_node(std::size_t node, Failure failure);
   void complete_run();
+  [[nodiscard]] std::optional<std::uint32_t> loop_past_limit(const EdgeChoice& choice, LoopCeiling ceiling) const;
   void stop_at_loopback_limit(std::uint32_t edge);
   void push_targets(std::size_t node, const EdgeChoice& choice);
 
@@ -75,12 +73,15 @@ class RunTurn {
   Run& run_;
   std::int64_t now_ms_;
   std::vector<Event> events_;
+  std::size_t event_bytes_ = 0;
   std::vector<HostWrite> host_writes_;
   std::deque<std::size_t> candidates_;
   bool more_ = false;
   bool broken_ = false;
 };
 
+/// How often the loopbacks to the node were followed (NodeInvocation::loop_index).
+[[nodiscard]] std::uint32_t loop_index_of(const Run& run, std::size_t node);
 /// Milliseconds that one attempt of the node may take (settings.timeoutMs, or settings.timeout); 0 = no limit.
 [[nodiscard]] std::int64_t node_timeout_ms(const WorkflowNode& node);
 /// When the run has to be looked at again by itself; 0 = never.

@@ -10,8 +10,7 @@ namespace {
 constexpr int kMaxCancelTries = 16;
 }
 
-// ---- mailbox
-// ---------------------------------------------------------------------------------------------------------
+// ---- mailbox ----
 
 void Shard::post(Message message) {
   bool closed = false;
@@ -62,8 +61,7 @@ bool Shard::run_queued() {
   return !messages.empty();
 }
 
-// ---- runs in memory
-// --------------------------------------------------------------------------------------------------
+// ---- runs in memory ----
 
 Result<std::optional<Shard::Resident>> Shard::take(const RunId& run) {
   const auto at = resident_.find(run);
@@ -96,6 +94,9 @@ Result<std::optional<Shard::Resident>> Shard::load(const RunId& run_id) const {
   resident.run.unsettled = resident.marks.unsettled;
   resident.run.state = initial_state(*resident.run.header);
   auto folded = log.read(run_id, 0, [&](const EventView& event) {
+    // A commit of the run may land between these reads: the state is that of the head row, and the guard refuses what
+    // is built on it if the run has moved on.
+    if (event.sequence >= resident.head.next_sequence) return false;
     fold(resident.run.state, event);
     return true;
   });
@@ -115,8 +116,7 @@ std::optional<Shard::Resident> Shard::take_or_defer(const RunId& run, Message& m
   return std::nullopt;
 }
 
-// ---- messages
-// --------------------------------------------------------------------------------------------------------
+// ---- messages ----
 
 void Shard::handle(Message message) {
   std::visit([this](auto&& concrete) { handle(std::move(concrete)); }, std::move(message));
@@ -212,8 +212,7 @@ void Shard::handle(std::unique_ptr<FailedTurnMessage> message) {
   if (message->again) handle(std::move(*message->again));
 }
 
-// ---- the end of a turn
-// -----------------------------------------------------------------------------------------------
+// ---- the end of a turn ----
 
 RunMarks Shard::marks_of(const Resident& resident, bool more) const {
   RunMarks marks = resident.marks;
@@ -285,13 +284,13 @@ void Shard::sort_out_handlers(TurnTask& task, Resident& resident, std::uint64_t 
     if (state == nullptr || state->status != NodeStatus::running) continue;
     const bool has_handler =
         std::any_of(kept.begin(), kept.end(), [&](const auto& handler) { return handler->node() == i; });
-    const NodeType* type = core_.options.nodes.find(node.type_id);
+    auto type = core_.options.nodes.find(node.type_id);
     if (has_handler || type == nullptr) continue;
     kept.push_back(std::make_shared<HandlerRun>(
-        core_.link, *type,
+        core_.link, std::move(type),
         HandlerRun::Facts{id, resident.run.header, resident.run.workflow, i, state->started_sequence, state->attempt,
-                          state->iteration, state->started_ms, state->inputs.empty() ? "{}" : state->inputs,
-                          resident.run.state.variables}));
+                          state->iteration, loop_index_of(resident.run, i), state->started_ms,
+                          state->inputs.empty() ? "{}" : state->inputs, resident.run.state.variables}));
     task.start.push_back(kept.back());
   }
   if (kept.empty()) {
@@ -355,6 +354,7 @@ void Shard::fail_broken(const RunId& run, Message origin, bool created) {
   const Error error{ErrorCode::internal_error, "run " + run.text() + " reached a state that should not exist"};
   core_.report(error);
   answer_error(origin, error);
+  if (std::holds_alternative<TimerMessage>(origin)) core_.timers.settled(run);
   if (created) return;
   auto loaded = load(run);
   if (!loaded || !loaded->has_value() || is_terminal((*loaded)->run.state.status)) return;

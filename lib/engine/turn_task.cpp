@@ -5,6 +5,9 @@ namespace openwop::runtime {
 void answer_error(const Message& message, const Error& error) {
   if (const auto* create = std::get_if<CreateMessage>(&message)) create->done(error);
   if (const auto* cancel = std::get_if<CancelMessage>(&message)) cancel->done(error);
+  if (const auto* failed = std::get_if<std::unique_ptr<FailedTurnMessage>>(&message)) {
+    if (*failed && (*failed)->again) answer_error(*(*failed)->again, error);
+  }
 }
 
 void TurnTask::finished(const Result<CommitOutcome>& outcome) {
@@ -49,6 +52,8 @@ void TurnTask::failed(const Error& error) {
   // If it did, nothing else will say so; subscribers read what the store has.
   if (has_events) core_.subscriptions->notify(run_);
   undo(std::nullopt);
+  // What the store refuses by its limits it will refuse again.
+  if (error.code == ErrorCode::validation_error) return;
   core_.defer(answered ? Message(GoOnMessage{run_, false}) : std::move(origin_));
 }
 

@@ -37,7 +37,7 @@ Result<std::shared_ptr<const Workflow>> WorkflowCatalog::add(std::string_view so
 Status WorkflowCatalog::check_nodes(const Workflow& workflow) const {
   std::vector<WorkflowProblem> problems;
   for (std::size_t i = 0; i < workflow.nodes.size(); ++i) {
-    const NodeType* type = options_.nodes.find(workflow.nodes[i].type_id);
+    const auto type = options_.nodes.find(workflow.nodes[i].type_id);
     if (type == nullptr || !type->check) continue;
     if (auto checked = type->check(workflow.nodes[i]); !checked) {
       problems.push_back({"/nodes/" + std::to_string(i) + "/config", checked.error().message});

@@ -9,7 +9,7 @@
 //  core.parallel     takes all its edges at once.
 //  core.merge        joins; its inputs become its outputs.
 //
-// In their expressions, `inputs` and `output` are the node's own inputs.
+// In their expressions, `inputs` and `output` are the node's own inputs; the other roots are those of the run.
 #include <algorithm>
 
 #include "nodes/builtin_nodes.h"
@@ -19,23 +19,6 @@ namespace openwop::nodes {
 namespace {
 
 constexpr std::int64_t kDefaultMaxIterations = 100;
-
-class InvocationScope final : public ExpressionScope {
- public:
-  explicit InvocationScope(const NodeInvocation& node) : node_(node) {}
-  [[nodiscard]] std::optional<std::string> find(std::string_view root, std::string_view name) const override {
-    if (root == "variables") {
-      const auto at = node_.variables->find(name);
-      if (at != node_.variables->end()) return at->second;
-    } else if (root == "inputs" || root == "output") {
-      if (const auto value = node_.input(name)) return std::string(*value);
-    }
-    return std::nullopt;
-  }
-
- private:
-  const NodeInvocation& node_;
-};
 
 /// The condition of a node's config: nothing if there is none.
 Result<std::optional<Condition>> condition_of(std::string_view config) {
@@ -59,7 +42,7 @@ Result<bool> holds(const NodeInvocation& node, bool without) {
   auto condition = condition_of(node.config);
   if (!condition) return std::move(condition).error();
   if (!condition->has_value()) return without;
-  return (*condition)->holds(InvocationScope(node));
+  return (*condition)->holds(*node.scope);
 }
 
 NodeOutcome conditional(const NodeInvocation& node) {

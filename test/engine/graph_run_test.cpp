@@ -243,3 +243,38 @@ TEST_CASE("a long stretch of pure nodes is split into several commits without a 
   CHECK(rig.status(run) == RunStatus::completed);
   CHECK(rig.count(run, "node.completed") == 201);
 }
+
+TEST_CASE("a loop over a failure that comes before the node starts ends at maxLoopbackIterations") {
+  EngineRig rig;
+  rig.add(WorkflowText("w")
+              .settings(R"({"maxLoopbackIterations":3})")
+              .node("n", "core.noop", "{}", R"({"x":{"type":"variable","variableName":"nope"}})")
+              .edge("n", "n", R"(,"triggerRule":"any_failed","condition":{"type":"expression","expression":"true"})"));
+  const RunId run = rig.create("w");
+  CHECK(rig.view(run).state.error.find("loopback_limit_exceeded") != std::string::npos);
+  CHECK(rig.count(run, "node.failed") == 4);
+}
+
+TEST_CASE("timeouts beyond any calendar are no timeouts") {
+  EngineRig rig;
+  rig.add(WorkflowText("w")
+              .settings(R"({"timeout":9223372036854775807})")
+              .node("n", "core.delay", R"({"ms":10})", "{}", R"(,"settings":{"timeoutMs":9223372036854775807})"));
+  const RunId run = rig.create("w");
+  rig.advance(10);
+  CHECK(rig.status(run) == RunStatus::completed);
+}
+
+TEST_CASE("tags of any allowed length can be listed by") {
+  EngineRig rig;
+  rig.add(WorkflowText("w").node("n", "core.noop"));
+  std::string wide;
+  for (int i = 0; i < 256; ++i) wide += "\xF0\x9F\x98\x80";
+  CreateRun request;
+  request.workflow_id = "w";
+  request.tags = {wide, "short"};
+  rig.create(request);
+  RunFilter filter;
+  filter.tag = wide;
+  CHECK(rig.engine->list_runs(filter, "", 10)->runs.size() == 1);
+}

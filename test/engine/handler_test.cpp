@@ -274,3 +274,94 @@ TEST_CASE("random numbers of a handler are the same in a re-run and differ betwe
   REQUIRE(drawn.size() == 2);
   CHECK(drawn[0] != drawn[1]);
 }
+
+TEST_CASE("a cancel callback is not called once the handler has answered") {
+  EngineRig rig;
+  int called = 0;
+  std::shared_ptr<NodeContext> kept;
+  rig.options.nodes.add({"vendor.t.n", AsyncHandler([&](std::shared_ptr<NodeContext> context, Completion complete) {
+                           context->on_cancel([&] { ++called; });
+                           kept = context;
+                           complete(NodeCompleted{});
+                         })});
+  rig.add(WorkflowText("w").node("n", "vendor.t.n"));
+  CHECK(rig.status(rig.create("w")) == RunStatus::completed);
+  rig.engine->close();
+  kept->on_cancel([&] { ++called; });
+  CHECK(called == 0);
+}
+
+TEST_CASE("what a handler gives has to be JSON of the right shape, or the node fails and leaves nothing behind") {
+  EngineRig rig;
+  NodeCompleted answer;
+  rig.options.nodes.add({"vendor.t.n", SyncHandler([&](NodeContext&) -> NodeOutcome { return answer; })});
+  rig.add(WorkflowText("w").variable(R"({"name":"n","type":"number"})").node("n", "vendor.t.n"));
+  Event bad_event;
+  bad_event.type = EventType::log_appended;
+  bad_event.payload = "{";
+  std::vector<NodeCompleted> bad(9);
+  bad[0].outputs = "{\"cut\":";
+  bad[1].outputs = "[1]";
+  bad[2].variables = {{"good", "1"}, {"bad", "{\"a\":1},\"injected\":{}"}};
+  bad[3].variables = {{"good", "1"}, {"n", "\"text\""}};
+  bad[4].variables = {{"good", "1"}, {"\xff", "1"}};
+  bad[5].channels = {{.channel = "c", .value = "nul"}};
+  bad[6].events = {bad_event};
+  bad[7].host_writes = {{std::string(513, 'k'), "v"}};
+  bad[8].host_writes = {{"k", std::string(rig.options.max_event_payload_bytes + 1, 'v')}};
+  for (const NodeCompleted& completed : bad) {
+    answer = completed;
+    const RunId run = rig.create("w");
+    CHECK(rig.status(run) == RunStatus::failed);
+    CHECK(rig.history(run) == Lines{"run.started", "node.started(n)", "node.failed(n)", "run.failed"});
+    CHECK_FALSE(rig.view(run).state.variables.contains("good"));
+    for (const auto& event : rig.events(run)) CHECK(json::check(event.payload).ok());
+  }
+}
+
+TEST_CASE("a failure's texts are stored as valid, bounded JSON whatever the handler put there") {
+  EngineRig rig;
+  rig.options.nodes.add({"vendor.t.n", SyncHandler([](NodeContext&) -> NodeOutcome {
+                           return Failure{"c\xff", std::string(100'000, '\xc3'), "not json", false};
+                         })});
+  rig.add(WorkflowText("w").node("n", "vendor.t.n"));
+  const RunId run = rig.create("w");
+  CHECK(rig.status(run) == RunStatus::failed);
+  for (const auto& event : rig.events(run)) {
+    CHECK(json::check(event.payload).ok());
+    CHECK(event.payload.size() < 20'000);
+  }
+}
+
+TEST_CASE("a handler node in a loop sees the loop's index, and its conditions see the whole run") {
+  EngineRig rig;
+  std::vector<std::uint32_t> seen;
+  rig.options.nodes.add({"vendor.t.n", SyncHandler([&](NodeContext& context) -> NodeOutcome {
+                           seen.push_back(context.invocation().iteration);
+                           return NodeCompleted{R"({"k":1})"};
+                         })});
+  rig.add(WorkflowText("w")
+              .node("loop", "core.loop", R"({"maxIterations":3})")
+              .node("n", "vendor.t.n")
+              .node("if", "core.conditional", R"({"expression":"nodes.n.outputs.k == 1 && run.workflowId == 'w'"})")
+              .node("yes", "core.noop")
+              .edge("loop", "n", R"(,"sourceOutput":"body")")
+              .edge("n", "loop")
+              .edge("loop", "if", R"(,"sourceOutput":"done")")
+              .edge("if", "yes", R"(,"sourceOutput":"true")"));
+  const RunId run = rig.create("w");
+  CHECK(seen == std::vector<std::uint32_t>{0, 1, 2});
+  CHECK(rig.view(run).state.nodes.at("yes").status == NodeStatus::completed);
+}
+
+TEST_CASE("a run whose handler type is gone after a restart fails instead of waiting for ever") {
+  EngineRig rig;
+  rig.options.nodes.add({"vendor.t.n", AsyncHandler([](std::shared_ptr<NodeContext>, Completion) {})});
+  rig.add(WorkflowText("w").node("n", "vendor.t.n"));
+  const RunId run = rig.create("w");
+  rig.options.nodes = {};
+  add_builtin_nodes(rig.options.nodes);
+  rig.open();
+  rig.tick();
+  CHECK(rig.view(run).state.error.find("unsupported_node_type") != std::string::npos);
+}

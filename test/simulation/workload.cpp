@@ -73,8 +73,7 @@ void World::pass_time() {
   if (workload_.percent(40)) read_watchers(1'000);
 }
 
-// ---- calls
-// -----------------------------------------------------------------------------------------------------------
+// ---- calls ----
 
 void World::ask_for_run() {
   const std::size_t wish = workload_.below(wishes_.size());
@@ -174,8 +173,7 @@ void World::change_workflow(const std::string& id) {
   crash_if_due();
 }
 
-// ---- watching and asking
-// ---------------------------------------------------------------------------------------------
+// ---- watching and asking ----
 
 void World::watch_some_run() {
   const RunId* run = some_run();

@@ -50,8 +50,7 @@ void World::complain(const std::string& invariant, const std::string& what) {
   complaints_.push_back(invariant + ": " + what);
 }
 
-// ---- engines come and go
-// ---------------------------------------------------------------------------------------------
+// ---- engines come and go ----
 
 void World::open_engine() {
   medium_->open_again();
@@ -109,8 +108,7 @@ const RunId* World::some_run() {
   return acknowledged_.empty() ? nullptr : &acknowledged_[workload_.below(acknowledged_.size())];
 }
 
-// ---- a life
-// ----------------------------------------------------------------------------------------------------------
+// ---- a life ----
 
 bool World::run() {
   open_engine();
@@ -171,8 +169,7 @@ void World::check_watchers_at_rest() {
   }
 }
 
-// ---- looking back
-// ----------------------------------------------------------------------------------------------------
+// ---- looking back ----
 
 std::string World::digest() const {
   std::string all;

@@ -115,7 +115,7 @@ TEST_CASE("without a key the server makes one, keeps it and tells it on stderr o
     struct stat info {};
     REQUIRE(::stat(path.c_str(), &info) == 0);
     CHECK((info.st_mode & 0777U) == 0600U);
-    CHECK_THAT(server.log(), Catch::Contains("Authorization: Bearer " + key) && Catch::Contains("curl -N"));
+    CHECK_THAT(server.log(), Catch::Contains("Authorization: Bearer " + key) && Catch::Contains("curl -sN"));
     CHECK(server.output().find(key) == std::string::npos);
     CHECK(server.get("/v1/runs", {}, key).status == 200);
     CHECK(server.get("/v1/runs", {}, kServerKey).status == 401);

@@ -122,7 +122,7 @@ TEST_CASE("edges are listed by node in document order, loopbacks only on the way
   CHECK(workflow->edges[1].loop_body.empty());
 }
 
-// ---- properties on random graphs, against definitions that are slow and plain ---------------------------------------
+// ---- properties on random graphs, against definitions that are slow and plain ----
 
 class PlainGraph {
  public:
@@ -202,7 +202,7 @@ TEST_CASE("in random graphs every node is reached, and loopbacks are exactly wha
   CHECK(refused > 100);
 }
 
-// ---- size -----------------------------------------------------------------------------------------------------------
+// ---- size ----
 
 TEST_CASE("the largest graphs are analysed without deep recursion") {
   const auto make = [](auto&& target_of) {

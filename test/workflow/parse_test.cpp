@@ -251,13 +251,13 @@ TEST_CASE("the model holds what the definition says") {
   const WorkflowNode& node = workflow.nodes[0];
   CHECK(node.id == "a");
   CHECK(node.type_id == "core.noop");
-  CHECK(node.config == R"({"k": 1.0})");
+  CHECK(node.config == R"({"k":1.0})");
   CHECK(node.settings == R"({"retries":2})");
   CHECK(node.agent == R"({"agentId":"core.x"})");
   CHECK(node.disabled);
   CHECK(node.sensitive_outputs == Lines{"secret"});
   REQUIRE(node.inputs.size() == 4);
-  CHECK(std::get<StaticPort>(node.inputs[0].second).value == R"({"x": 1.50})");
+  CHECK(std::get<StaticPort>(node.inputs[0].second).value == R"({"x":1.50})");
   CHECK(std::get<ExpressionPort>(node.inputs[1].second).expression.source() == "variables.v + 1");
   CHECK(std::get<ConnectionPort>(node.inputs[2].second).node == 1);
   CHECK(std::get<ConnectionPort>(node.inputs[2].second).output_key == "out");

@@ -101,7 +101,7 @@ inline Result<Value> negated(const Value& value, std::size_t offset) {
   return failed("arithmetic needs numbers", offset);
 }
 
-// ---- functions ------------------------------------------------------------------------------------------------------
+// ---- functions ----
 
 inline Result<Value> len(const Value& value, std::size_t offset) {
   std::int64_t count = 0;

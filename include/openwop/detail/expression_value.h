@@ -105,7 +105,7 @@ inline bool truthy(const Value& value) {
   return std::holds_alternative<Composite>(value);
 }
 
-// ---- equality -------------------------------------------------------------------------------------------------------
+// ---- equality ----
 
 /// The integer that a double is exactly, if it fits 64 bits.
 inline std::optional<std::int64_t> exact_integer(double value) {
@@ -218,7 +218,7 @@ inline std::optional<bool> contains(const Value& container, const Value& item) {
   return found;
 }
 
-// ---- members --------------------------------------------------------------------------------------------------------
+// ---- members ----
 
 /// Member of an object, element of an array by integer; null for everything that is not there.
 inline Value at(const Value& container, const Value& key) {

@@ -22,7 +22,7 @@ namespace openwop::detail {
 
 using NodeIndexes = std::unordered_map<std::string, std::size_t>;
 
-// ---- expressions and conditions -------------------------------------------------------------------------------------
+// ---- expressions and conditions ----
 
 inline std::optional<Condition> read_condition(ObjectReader& owner, std::string_view name, std::string_view raw) {
   auto condition = Condition::parse(raw);
@@ -40,7 +40,7 @@ inline std::optional<Expression> read_expression(ObjectReader& owner, std::strin
   return std::nullopt;
 }
 
-// ---- nodes ----------------------------------------------------------------------------------------------------------
+// ---- nodes ----
 
 inline std::optional<PortValue> read_connection(ObjectReader& port, const NodeIndexes& node_indexes) {
   ConnectionPort connection;
@@ -143,7 +143,7 @@ inline WorkflowNode read_node(ObjectReader& reader, std::vector<WorkflowProblem>
   return node;
 }
 
-// ---- edges ----------------------------------------------------------------------------------------------------------
+// ---- edges ----
 
 /// Nothing if an end of the edge is no node.
 inline std::optional<WorkflowEdge> read_edge(ObjectReader& reader, const NodeIndexes& node_indexes) {
@@ -172,7 +172,7 @@ inline std::optional<WorkflowEdge> read_edge(ObjectReader& reader, const NodeInd
   return edge;
 }
 
-// ---- variables, channels, settings ----------------------------------------------------------------------------------
+// ---- variables, channels, settings ----
 
 inline WorkflowVariable read_variable(ObjectReader& reader) {
   WorkflowVariable variable;

@@ -125,9 +125,11 @@ class RunEventStream final : public http::EventStream {
   void gather() {
     if (place_->wakeup()->cancelled()) return end();
     if (plan_.resumed_after) send_resumed_state();
+    // Before reading, for the visitor of a read must not call the store.
+    if (plan_.modes.has(StreamMode::values) && !view_ && !load_state()) return end();
     while (!ended_ && !frames_.has_output()) {
       const auto read = subscription_->read(kEventsPerRead, [this](const EventView& event) { return take(event); });
-      if (!read || failed_) return end();
+      if (!read) return end();
       if (subscription_->complete()) return end();
       if (*read > 0) {
         if (frames_.size() >= surface_.options.max_stream_frame_bytes) send_batch();
@@ -141,7 +143,7 @@ class RunEventStream final : public http::EventStream {
   }
 
   bool take(const EventView& event) {
-    if (plan_.modes.has(StreamMode::values) && !advance_state(event)) return false;
+    if (plan_.modes.has(StreamMode::values)) advance_state(event);
     switch (event_form(plan_.modes, event.type)) {
       case EventForm::hidden: break;
       case EventForm::document:
@@ -159,23 +161,23 @@ class RunEventStream final : public http::EventStream {
     return frames_.size() < surface_.options.max_stream_frame_bytes;
   }
 
-  // The state as it was at each event, not as it is now: late subscribers see it grow too.
-  bool advance_state(const EventView& event) {
-    if (view_) {
-      fold(view_->state, event);
-      return true;
-    }
-    auto view = surface_.engine.run_at(plan_.tenant, plan_.run_id, event.sequence);
-    failed_ = !view;
+  bool load_state() {
+    auto view = surface_.engine.run_at(plan_.tenant, plan_.run_id, subscription_->next_sequence());
     if (view) view_ = *std::move(view);
-    return !failed_;
+    return view_.has_value();
+  }
+
+  // The state as it was at each event, not as it is now: late subscribers see it grow too.
+  void advance_state(const EventView& event) {
+    // What was loaded may hold the first event already.
+    if (event.sequence >= view_->state.next_sequence) fold(view_->state, event);
   }
 
   void send_resumed_state() {
     const std::uint64_t sequence = *plan_.resumed_after;
     plan_.resumed_after.reset();
     auto view = surface_.engine.run_at(plan_.tenant, plan_.run_id, sequence);
-    if (!view) return;  // the first event brings the state, too
+    if (!view) return;
     view_ = *std::move(view);
     send_snapshot(sequence);
   }
@@ -226,7 +228,6 @@ class RunEventStream final : public http::EventStream {
   std::int64_t batch_waited_ms_ = 0;
   std::int64_t silent_ms_ = 0;
   bool flush_wanted_ = false;
-  bool failed_ = false;
   bool ended_;
 };
 
