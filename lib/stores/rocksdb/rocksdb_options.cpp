@@ -3,10 +3,11 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/filter_policy.h>
-#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 
 #include <algorithm>
+
+#include "stores/rocksdb/append_hint.h"
 
 namespace openwop::rocks {
 namespace {
@@ -55,7 +56,7 @@ void set_write_path(const RocksDbOptions& options, rocksdb::Options& out) {
   out.avoid_unnecessary_blocking_io = true;
   out.level_compaction_dynamic_level_bytes = true;
   if (options.append_prefix_bytes > 0) {
-    out.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(options.append_prefix_bytes));
+    out.memtable_insert_with_hint_prefix_extractor = make_append_hint(options.append_prefix_bytes);
   }
 }
 
