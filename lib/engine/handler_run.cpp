@@ -71,12 +71,14 @@ HandlerRun::HandlerRun(std::shared_ptr<HostLink> link, std::shared_ptr<const Nod
 }
 
 void HandlerRun::execute() {
+  // Kept for the time of the call only: a host may hold contexts in what its handler captures, which would be a cycle.
+  const auto type = std::move(type_);
   if (cancelled()) return;
   // A handler that throws has failed; nothing may reach the executor.
   try {
-    if (const auto* sync = std::get_if<SyncHandler>(&type_->handler)) {
+    if (const auto* sync = std::get_if<SyncHandler>(&type->handler)) {
       complete((*sync)(*this));
-    } else if (const auto* async = std::get_if<AsyncHandler>(&type_->handler)) {
+    } else if (const auto* async = std::get_if<AsyncHandler>(&type->handler)) {
       (*async)(shared_from_this(),
                [self = shared_from_this()](NodeOutcome outcome) { self->complete(std::move(outcome)); });
     }

@@ -91,7 +91,7 @@ class HandlerRun final : public NodeContext, public std::enable_shared_from_this
   void complete(NodeOutcome outcome);
 
   std::shared_ptr<HostLink> link_;
-  std::shared_ptr<const NodeType> type_;  // a handler may outlive the engine and its registry
+  std::shared_ptr<const NodeType> type_;  // until execute(); a handler may outlive the engine and its registry
   Facts facts_;
   NodeInvocation invocation_;
   std::atomic<bool> cancelled_{false};
