@@ -6,7 +6,7 @@ find_package(Catch2 REQUIRED)
 set(openwop_test_env
   "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1"
   "UBSAN_OPTIONS=print_stacktrace=1"
-  "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp")
+  "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:ignore_noninstrumented_modules=1:suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp")
 
 # Seconds; a hang must fail, a slow machine must not. Sanitizers slow everything down.
 set(openwop_timeout_default 300)

@@ -111,7 +111,11 @@ openwop::Result<int> HttpServer::bind(const std::string& host, int port) {
   return bound;
 }
 
-void HttpServer::serve() { listen_after_bind(); }
+void HttpServer::serve() {
+  listen_after_bind();
+  // What drain() did happened before what the caller does next, and not only by way of a socket.
+  const std::lock_guard lock(mutex_);
+}
 
 void HttpServer::drain() {
   surface_.close();
