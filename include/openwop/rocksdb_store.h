@@ -33,8 +33,8 @@ struct RocksDbOptions {
   /// Bytes of write-ahead log after which memtables are flushed so that old logs can go; 0 = RocksDB's own choice.
   std::size_t max_wal_bytes = std::size_t{512} << 20;
   /// Keys of so many bytes are overwritten again and again, and keys of so many bytes and a big-endian 64-bit counter
-  /// are written in ascending order, as the rows of one run are (prefix, run id, kind): the memtable then remembers where
-  /// the last one went instead of searching. 0 = off.
+  /// are written in ascending order, as the rows of one run are (prefix, run id, kind): the memtable then remembers
+  /// where the last one went instead of searching. 0 = off.
   std::size_t append_prefix_bytes = 18;
   /// Entries of the cache that answers precondition checks on recently written keys without a read.
   std::size_t guard_cache_entries = 65'536;
