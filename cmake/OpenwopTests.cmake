@@ -51,7 +51,7 @@ endfunction()
 file(GLOB_RECURSE openwop_test_support_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/test/support/*.cpp")
 add_library(openwop_test_support STATIC ${openwop_test_support_files})
 openwop_test_code(openwop_test_support)
-# It must define CATCH_CONFIG_MAIN before the first sight of Catch2.
+# It must define CATCH_CONFIG_RUNNER before the first sight of Catch2.
 set_source_files_properties("${PROJECT_SOURCE_DIR}/test/support/catch_main.cpp" PROPERTIES
   SKIP_PRECOMPILE_HEADERS ON)
 

@@ -17,6 +17,7 @@
 
 #include "openwop/json.h"
 #include "openwop/run_status.h"
+#include "support/wire_contract.h"
 
 extern char** environ;  // NOLINT(readability-redundant-declaration)
 
@@ -140,7 +141,9 @@ Answer Server::get(const std::string& target, httplib::Headers headers, const st
   if (headers.count("Accept") > 0) {
     used->set_default_headers({{"Authorization", "Bearer " + key}});  // a multimap: a second Accept would be sent too
   }
-  return to_answer(used->Get(target, headers));
+  Answer answer = to_answer(used->Get(target, headers));
+  expect_contract({"GET", target}, answer);
+  return answer;
 }
 
 Answer Server::post(const std::string& target, const std::string& body, httplib::Headers headers,
@@ -148,7 +151,9 @@ Answer Server::post(const std::string& target, const std::string& body, httplib:
   const auto type = headers.find("Content-Type");
   const std::string content_type = type == headers.end() ? "application/json" : type->second;
   headers.erase("Content-Type");
-  return to_answer(client(key)->Post(target, headers, body, content_type));
+  Answer answer = to_answer(client(key)->Post(target, headers, body, content_type));
+  expect_contract({"POST", target, body}, answer);
+  return answer;
 }
 
 std::string Server::create_run(const std::string& workflow_id, const std::string& inputs) const {

@@ -1,5 +1,5 @@
 // Server: the reference server as a process of its own, for one test. ServerOptions say how it starts; the destructor
-// kills what still runs.
+// kills what still runs. What get() and post() give is held against the OpenAPI document (wire_contract.h).
 #pragma once
 
 #include <httplib.h>

@@ -13,6 +13,7 @@
 #include "openwop/protocol/openwop_surface.h"
 #include "support/catch.h"
 #include "support/server.h"
+#include "support/wire_contract.h"
 
 namespace openwop::test {
 
@@ -39,12 +40,14 @@ class SurfaceRig {
     if (!key.empty()) request.headers.emplace("Authorization", "Bearer " + key);
     return surface->handle(request);
   }
-  Answer call(http::Request request, const std::string& key = "key-a") {
-    const http::Reply got = reply(std::move(request), key);
+  /// Each answer is held against the OpenAPI document.
+  Answer call(const http::Request& request, const std::string& key = "key-a") {
+    const http::Reply got = reply(request, key);
     REQUIRE(std::holds_alternative<http::Response>(got));
     const auto& response = std::get<http::Response>(got);
     Answer answer{.status = response.status, .body = response.body};
     for (const auto& [name, value] : response.headers) answer.headers.emplace(name, value);
+    expect_contract({request.method, request.target, request.body}, answer);
     return answer;
   }
   Answer get(const std::string& target, http::Headers headers = {}, const std::string& key = "key-a") {
@@ -77,7 +80,10 @@ class SurfaceRig {
     std::string out;
     for (;;) {
       const http::StreamFrame frame = stream.next(0);
-      if (frame.kind != http::StreamFrame::Kind::bytes) return out;
+      if (frame.kind != http::StreamFrame::Kind::bytes) {
+        report_contract_problems("stream", frame_problems(out));
+        return out;
+      }
       out += frame.bytes;
     }
   }

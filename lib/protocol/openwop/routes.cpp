@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::array kRoutes = {
     Route{"GET", "/.well-known/openwop", "", get_capabilities},
+    Route{"GET", "/v1/openapi.json", "", get_openapi},
     Route{"GET", "/v1/workflows/{workflowId}", "manifest:read", get_workflow},
     Route{"POST", "/v1/runs", "runs:create", create_run},
     Route{"GET", "/v1/runs", "runs:read", list_runs},
@@ -51,6 +52,8 @@ bool matches(std::string_view pattern, const RequestTarget& target, std::vector<
 }
 
 }  // namespace
+
+std::span<const Route> routes() { return kRoutes; }
 
 RouteMatch match_route(std::string_view method, const RequestTarget& target) {
   RouteMatch match;

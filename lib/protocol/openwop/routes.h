@@ -21,6 +21,9 @@ struct Route {
   Handler handler;
 };
 
+/// Every route, in the order of matching.
+[[nodiscard]] std::span<const Route> routes();
+
 struct RouteMatch {
   /// Null when no route has the path and the method.
   const Route* route = nullptr;
@@ -33,6 +36,7 @@ struct RouteMatch {
 
 // Handlers, one file a resource.
 Result<http::Reply> get_capabilities(SurfaceParts& surface, const Call& call);
+Result<http::Reply> get_openapi(SurfaceParts& surface, const Call& call);
 Result<http::Reply> get_workflow(SurfaceParts& surface, const Call& call);
 Result<http::Reply> create_run(SurfaceParts& surface, const Call& call);
 Result<http::Reply> get_run(SurfaceParts& surface, const Call& call);
