@@ -32,6 +32,11 @@ if(NOT TARGET openwop::rapidjson)
   target_compile_definitions(openwop::rapidjson INTERFACE RAPIDJSON_HAS_STDSTRING=1)
 endif()
 
+if(OPENWOP_WITH_CURL)
+  # By pkg-config too: CMake's own module would take a static library with its dependencies unresolved.
+  pkg_check_modules(OPENWOP_CURL REQUIRED QUIET IMPORTED_TARGET libcurl>=7.85)
+endif()
+
 if(OPENWOP_WITH_ROCKSDB)
   # RocksDB's package is refused where a compression library's development files are missing. The shared library needs
   # none of them, so it is then found by hand.

@@ -4,6 +4,9 @@ file(GLOB_RECURSE openwop_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/lib/*
 if(NOT OPENWOP_WITH_ROCKSDB)
   list(FILTER openwop_sources EXCLUDE REGEX "/lib/stores/rocksdb/")
 endif()
+if(NOT OPENWOP_WITH_CURL)
+  list(FILTER openwop_sources EXCLUDE REGEX "/lib/net/curl_")
+endif()
 
 add_library(openwop STATIC ${openwop_sources} "${OPENWOP_SCHEMAS_CPP}")
 add_library(openwop::openwop ALIAS openwop)
@@ -39,6 +42,11 @@ target_link_libraries(openwop
 if(OPENWOP_WITH_ROCKSDB)
   target_link_libraries(openwop PRIVATE RocksDB::rocksdb-shared)
   target_compile_definitions(openwop PUBLIC OPENWOP_HAS_ROCKSDB=1)
+endif()
+
+if(OPENWOP_WITH_CURL)
+  target_link_libraries(openwop PRIVATE PkgConfig::OPENWOP_CURL)
+  target_compile_definitions(openwop PUBLIC OPENWOP_HAS_CURL=1)
 endif()
 
 if(OPENWOP_PCH)

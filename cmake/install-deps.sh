@@ -8,7 +8,8 @@
 set -euo pipefail
 
 run=(g++ make cmake ninja-build pkg-config
-  librocksdb-dev libsimdjson-dev rapidjson-dev libvalijson-dev libcpp-httplib-dev libfmt-dev libre2-dev libssl-dev)
+  librocksdb-dev libsimdjson-dev rapidjson-dev libvalijson-dev libcpp-httplib-dev libfmt-dev libre2-dev libssl-dev
+  libcurl4-openssl-dev)
 tests=(build-essential ccache catch2 libbenchmark-dev curl)
 lint=(clang clang-format clang-tidy)
 

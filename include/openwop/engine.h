@@ -41,6 +41,8 @@
 
 namespace openwop {
 
+class RunObserver;
+
 struct EngineOptions {
   std::shared_ptr<Store> store;
   NodeRegistry nodes = {};
@@ -54,6 +56,8 @@ struct EngineOptions {
   Durability durability = Durability::sync;
   std::uint32_t engine_version = 1;
   std::vector<std::string> runtime_capabilities = {};
+  /// Told of every commit that adds events to a run, in this order (openwop/run_observer.h).
+  std::vector<std::shared_ptr<RunObserver>> observers = {};
   /// Told what no caller can be told (a failed commit of background work, an unreadable run). Called from any of the
   /// engine's threads; must be quick. Default: nothing.
   std::function<void(const Error&)> on_error = {};
@@ -113,6 +117,8 @@ struct CreateRun {
   std::string transport = "rest";
   /// Stamps the run's events as that engine version (tests of version tolerance); 0 = the engine's own.
   std::optional<std::uint32_t> forced_engine_version = {};
+  /// Who asks, such as "api-key:1a2b3c4d"; for the record only.
+  std::string created_by = {};
   std::optional<LedgerClaim> claim = {};
 };
 

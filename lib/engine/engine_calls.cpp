@@ -90,7 +90,7 @@ void EngineImpl::create_run(CreateRun request, std::function<void(Result<Created
   auto header = check_create(request, **workflow, core_.options, now);
   if (!header) return done(std::move(header).error());
   core_.post(CreateMessage{run, std::make_shared<const RunHeader>(std::move(*header)), std::move(*workflow),
-                           std::move(request.claim), std::move(done)});
+                           std::move(request.created_by), std::move(request.claim), std::move(done)});
 }
 
 Result<CreatedRun> EngineImpl::create_run(CreateRun request) {

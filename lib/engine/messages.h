@@ -15,6 +15,7 @@ struct CreateMessage {
   RunId run;
   std::shared_ptr<const RunHeader> header;
   std::shared_ptr<const Workflow> workflow;
+  std::string created_by;
   std::optional<LedgerClaim> claim;
   std::function<void(Result<CreatedRun>)> done;
 };

@@ -318,6 +318,9 @@ void Shard::finish(Resident resident, RunTurn& turn, Message origin, const Ledge
       Ledger::record(task->transaction, claim->row_key, entry);
     }
   }
+  if (task->has_events && !core_.options.observers.empty()) {
+    task->observe(resident.run, std::move(turn.events()), first_sequence, created);
+  }
   sort_out_handlers(*task, resident, first_sequence);
   // A run that was read again may be behind commits on their way: its handlers start only if it is not.
   const bool guarded = !changed && !task->start.empty();

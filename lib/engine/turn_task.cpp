@@ -16,7 +16,19 @@ void TurnTask::finished(const Result<CommitOutcome>& outcome) {
   committed();
 }
 
+void TurnTask::observe(const Run& run, std::vector<Event> events, std::uint64_t first_sequence, bool created) {
+  Asked asked = asked_by(origin_);
+  observed_.emplace(ObservedTurn{run.header, run.workflow, std::move(events), first_sequence, run.state.status,
+                                 asked.action, std::move(asked.actor), created});
+  const RunCommit commit = observed_->commit_of(run_);
+  for (const auto& observer : core_.options.observers) observer->extend(commit, transaction);
+}
+
 void TurnTask::committed() {
+  if (observed_) {
+    const RunCommit commit = observed_->commit_of(run_);
+    for (const auto& observer : core_.options.observers) observer->committed(commit);
+  }
   // First let the run's timer be found again, then say when it is due: the other way round a scan in between could
   // pass over it.
   if (std::holds_alternative<TimerMessage>(origin_)) core_.timers.settled(run_);

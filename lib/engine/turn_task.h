@@ -3,6 +3,8 @@
 #pragma once
 
 #include "engine/core.h"
+#include "engine/observed_turn.h"
+#include "engine/run_turn.h"
 
 namespace openwop::runtime {
 
@@ -14,6 +16,9 @@ class TurnTask final : public CommitTask {
   TurnTask(Core& core, const RunId& run, Message origin) : core_(core), run_(run), origin_(std::move(origin)) {}
 
   void finished(const Result<CommitOutcome>& outcome) override;
+
+  /// Lets the observers add their rows, and remembers what they will be told.
+  void observe(const Run& run, std::vector<Event> events, std::uint64_t first_sequence, bool created);
 
   RunStatus status = RunStatus::pending;
   bool has_events = false;
@@ -31,6 +36,7 @@ class TurnTask final : public CommitTask {
   Core& core_;
   RunId run_;
   Message origin_;
+  std::optional<ObservedTurn> observed_;
 };
 
 }  // namespace openwop::runtime

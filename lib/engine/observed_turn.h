@@ -1,0 +1,48 @@
+// What a turn's observers are told: kept from the turn until its commit is through, and only where there are observers.
+#pragma once
+
+#include <optional>
+
+#include "engine/messages.h"
+#include "openwop/run_observer.h"
+
+namespace openwop::runtime {
+
+struct ObservedTurn {
+  std::shared_ptr<const RunHeader> header;
+  std::shared_ptr<const Workflow> workflow;
+  std::vector<Event> events;
+  std::uint64_t first_sequence = 0;
+  RunStatus status = RunStatus::pending;
+  RunAction action = RunAction::none;
+  std::string actor = {};
+  bool created = false;
+
+  [[nodiscard]] RunCommit commit_of(const RunId& run) const {
+    return {.run = run,
+            .header = *header,
+            .workflow = *workflow,
+            .events = events,
+            .first_sequence = first_sequence,
+            .status = status,
+            .action = action,
+            .actor = actor,
+            .created = created,
+            .ended = is_terminal(status)};
+  }
+};
+
+/// Who asked for what in a message.
+struct Asked {
+  RunAction action = RunAction::none;
+  std::string actor = {};
+};
+[[nodiscard]] inline Asked asked_by(const Message& message) {
+  if (const auto* create = std::get_if<CreateMessage>(&message)) return {RunAction::create, create->created_by};
+  if (const auto* cancel = std::get_if<CancelMessage>(&message)) {
+    return {RunAction::cancel, cancel->request.cancelled_by};
+  }
+  return {};
+}
+
+}  // namespace openwop::runtime
