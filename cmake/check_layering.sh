@@ -12,7 +12,7 @@ cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 rooms() {
   local p=include/openwop
   echo "foundation whole lib/foundation/ openwop/embedded_schemas.h" \
-    $p/{result,json,bytes,ids,clock,time,hash,executor,http_client}.h
+    $p/{result,json,bytes,ids,clock,time,hash,executor,http_client,redaction,cost}.h $p/detail/secret_shapes.h
   echo "net whole lib/net/ $p/net.h"
   echo "store split lib/stores/" $p/{store,memory_store,rocksdb_store}.h
   # An event is the log's record, so it lives with the log; what events mean is the room above.
@@ -20,7 +20,7 @@ rooms() {
   echo "workflow whole lib/workflow/" \
     $p/{interrupt_token,expression,workflow,workflow_parse,workflow_check,workflow_graph,workflow_problems,reducers,run_status,run_command,run_state,run_decide}.h \
     $p/detail/{expression_{value,lexer,program,parser,functions,machine},workflow_{fields,reader},regex}.h
-  echo "nodes whole lib/nodes/" $p/node.h
+  echo "nodes whole lib/nodes/" $p/{node,ai_provider}.h
   echo "engine whole lib/engine/" $p/{engine,run_observer}.h
   echo "protocol split lib/protocol/ $p/protocol/"
   echo "examples split examples/"

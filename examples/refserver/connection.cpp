@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace refserver {
 
@@ -37,6 +38,7 @@ Connection::Connection(int socket, const ConnectionLimits& limits) : socket_(soc
 
 Connection::~Connection() {
   current_connection = nullptr;
+  if (socket_ < 0) return;
   if (flush()) linger();
   ::close(socket_);
 }
@@ -72,6 +74,8 @@ bool Connection::flush() {
   output_.clear();
   return !failed_;
 }
+
+int Connection::release() { return std::exchange(socket_, -1); }
 
 bool Connection::is_readable() const { return input_at_ < input_end_; }
 
@@ -111,6 +115,7 @@ ssize_t Connection::read(char* data, std::size_t size) {
 }
 
 ssize_t Connection::write(const char* data, std::size_t size) {
+  if (detached()) return static_cast<ssize_t>(size);
   output_.append(data, size);
   if (output_.size() >= kFlushAt && !flush()) return -1;
   return failed_ ? -1 : static_cast<ssize_t>(size);

@@ -10,7 +10,9 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 
 namespace refserver {
 
@@ -40,6 +42,16 @@ class Connection final : public httplib::Stream {
   /// Sends what is buffered; false when the client does not take it.
   bool flush();
 
+  /// Nothing that is written from now on is sent: the answer goes out by other means. The socket is taken by release().
+  /// `take` will get the socket when the request is done with.
+  void detach(std::function<void(int)> take) { take_ = std::move(take); }
+  [[nodiscard]] bool detached() const { return static_cast<bool>(take_); }
+  /// Who gets the socket that release() gives up.
+  [[nodiscard]] std::function<void(int)> taker() { return std::move(take_); }
+  [[nodiscard]] int release();
+  /// Input is here already that belongs to a later request.
+  [[nodiscard]] bool has_input() const { return is_readable(); }
+
   /// No further request is read from this connection.
   void close_after_response() { close_after_response_ = true; }
   [[nodiscard]] bool closes() const { return close_after_response_ || failed_; }
@@ -60,7 +72,7 @@ class Connection final : public httplib::Stream {
   bool fill(TimePoint deadline);
   void linger();
 
-  const int socket_;
+  int socket_;
   const ConnectionLimits& limits_;
   std::array<char, 16'384> input_;
   std::size_t input_at_ = 0;
@@ -73,6 +85,7 @@ class Connection final : public httplib::Stream {
   bool timed_out_ = false;
   bool failed_ = false;
   bool close_after_response_ = false;
+  std::function<void(int)> take_;
 };
 
 }  // namespace refserver

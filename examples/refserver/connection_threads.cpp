@@ -15,24 +15,25 @@ thread_local bool is_over_limit = false;
 
 bool ConnectionThreads::over_limit() { return is_over_limit; }
 
-void ConnectionThreads::enqueue(std::function<void()> task) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (idle_ > tasks_.size()) {
-      tasks_.push_back(std::move(task));
-      task_or_end_.notify_one();
-      return;
-    }
-    if (threads_ < max_threads_) {
-      try {
-        std::thread(&ConnectionThreads::work, this, task).detach();  // shutdown() waits for all of them
-        ++threads_;
-        return;
-      } catch (const std::system_error&) {
-        // The process may have no more threads: the connection is refused like one beyond the limit.
-      }
-    }
+bool ConnectionThreads::try_enqueue(std::function<void()> task) {
+  const std::lock_guard lock(mutex_);
+  if (idle_ > tasks_.size()) {
+    tasks_.push_back(std::move(task));
+    task_or_end_.notify_one();
+    return true;
   }
+  if (threads_ >= max_threads_) return false;
+  try {
+    std::thread(&ConnectionThreads::work, this, std::move(task)).detach();  // shutdown() waits for all of them
+    ++threads_;
+    return true;
+  } catch (const std::system_error&) {
+    return false;  // the process may have no more threads: that is a limit like the other
+  }
+}
+
+void ConnectionThreads::enqueue(std::function<void()> task) {
+  if (try_enqueue(task)) return;
   is_over_limit = true;
   task();
   is_over_limit = false;

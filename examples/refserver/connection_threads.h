@@ -1,7 +1,7 @@
 // Threads for connections: one each, made when needed, kept a while for the next connection, never more than a limit.
 // cpp-httplib gives a connection's whole life to one task, so a fixed pool would starve behind open streams.
 //
-// Thread-safety: enqueue() and shutdown() from the accepting thread.
+// Thread-safety: enqueue() and shutdown() from the accepting thread, try_enqueue() from any.
 #pragma once
 
 #include <httplib.h>
@@ -23,6 +23,8 @@ class ConnectionThreads final : public httplib::TaskQueue {
   [[nodiscard]] static bool over_limit();
 
   void enqueue(std::function<void()> task) override;
+  /// False when there is no thread for the task, which is then not run. From any thread, before shutdown().
+  [[nodiscard]] bool try_enqueue(std::function<void()> task);
   void shutdown() override;
 
  private:

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "connection_threads.h"
 #include "log.h"
 
 namespace refserver {
@@ -20,8 +19,7 @@ namespace http = openwop::http;
 namespace {
 
 constexpr int kListenBacklog = 1024;
-// How long a stream's thread sleeps at most; events, cancels and keep-alives wake it earlier.
-constexpr std::int64_t kStreamWaitMs = 3'600'000;
+constexpr std::chrono::seconds kDrainTime{10};
 
 std::string busy_response() {
   constexpr std::string_view kBody =
@@ -62,7 +60,9 @@ Framing body_framing(const httplib::Request& request, std::uint64_t& length) {
 
 HttpServer::HttpServer(openwop::OpenWopSurface& surface, std::size_t max_connections) : surface_(surface) {
   new_task_queue = [this, max_connections] {
-    return new ConnectionThreads(max_connections, [this] { abort_connections(); });
+    auto* threads = new ConnectionThreads(max_connections, [this] { abort_connections(); });
+    const std::lock_guard lock(mutex_);
+    return threads_ = threads;
   };
   // SO_REUSEADDR only: a restart gets its port at once, a second server on it fails. httplib would share the port.
   set_socket_options([this](socket_t socket) {
@@ -113,6 +113,7 @@ openwop::Result<int> HttpServer::bind(const std::string& host, int port) {
 
 void HttpServer::serve() {
   listen_after_bind();
+  pump_.drain(kDrainTime);
   // What drain() did happened before what the caller does next, and not only by way of a socket.
   const std::lock_guard lock(mutex_);
 }
@@ -165,6 +166,7 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
     const std::lock_guard lock(mutex_);
     connections_.insert(socket);
   }
+  std::function<void(int)> take_socket;
   {
     Connection connection(socket, limits_);
     while (set_idle(socket, true)) {
@@ -178,6 +180,11 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
         request.path = "/";
         connection.begin_body();
       });
+      if (connection.detached()) {
+        take_socket = connection.taker();
+        (void)connection.release();
+        break;
+      }
       if (!served || closed || connection.closes()) {
         connection.close_after_response();
         break;
@@ -187,13 +194,14 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
     idle_.erase(socket);
     connections_.erase(socket);
   }
+  if (take_socket) take_socket(static_cast<int>(socket));
   return true;
 }
 
 void HttpServer::answer(const httplib::Request& request, httplib::Response& response, std::string body) {
   http::Reply reply = surface_.handle(to_request(request, std::move(body)));
   if (auto* stream = std::get_if<std::unique_ptr<http::EventStream>>(&reply)) {
-    return send_stream(request, response, std::move(*stream));
+    return send_stream(request, std::move(*stream));
   }
   auto& plain = std::get<http::Response>(reply);
   set_headers(response, plain);
@@ -244,36 +252,31 @@ void HttpServer::answer_with_body(const httplib::Request& request, httplib::Resp
   answer(request, response, std::move(body));
 }
 
-void HttpServer::send_stream(const httplib::Request& request, httplib::Response& response,
-                             std::unique_ptr<http::EventStream> stream) {
-  set_headers(response, stream->head());
-  const auto type = http::header(stream->head().headers, "Content-Type").value_or("application/octet-stream");
-  response.headers.erase("Content-Type");  // set with the provider
-  struct Open {
-    Open(DropWatcher& drops, int socket, std::unique_ptr<http::EventStream> opened)
-        : stream(std::move(opened)), watch(drops, socket, *stream) {}
-    std::unique_ptr<http::EventStream> stream;
-    DropWatcher::Watch watch;
-  };
+void HttpServer::send_stream(const httplib::Request& request, std::unique_ptr<http::EventStream> stream) {
   Connection& connection = *Connection::current();
-  const auto open = std::make_shared<Open>(drops_, static_cast<int>(connection.socket()), std::move(stream));
-  const auto provide = [open, &connection](std::size_t, httplib::DataSink& sink) {
-    http::StreamFrame frame = open->stream->next(0);
-    if (frame.kind == http::StreamFrame::Kind::idle) {
-      if (!connection.flush()) return false;
-      frame = open->stream->next(kStreamWaitMs);
-    }
-    if (frame.kind == http::StreamFrame::Kind::end) sink.done();
-    if (frame.kind != http::StreamFrame::Kind::bytes) return true;
-    return sink.write(frame.bytes.data(), frame.bytes.size()) && connection.flush();
-  };
-  if (request.version == "HTTP/1.0") {
-    connection.close_after_response();
-    response.set_content_provider(std::string(type), provide);
-  } else {
-    response.set_header("Connection", "keep-alive");
-    response.set_chunked_content_provider(std::string(type), provide);
-  }
+  const bool chunked = request.version != "HTTP/1.0";
+  const auto job = std::make_shared<StreamPump::Job>();
+  job->head = request.version + " " + std::to_string(stream->head().status) + " OK\r\n";
+  for (const auto& [name, value] : stream->head().headers) job->head += name + ": " + value + "\r\n";
+  job->head += chunked ? "Transfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
+  job->chunked = chunked;
+  job->stream = std::move(stream);
+  // Requests that were sent behind this one are in a buffer that goes with the connection.
+  const bool reusable = chunked && !connection.closes() && !connection.has_input();
+  if (reusable) job->done = [this](int socket) { take_back(socket); };
+  // From here on httplib writes a response that nobody gets; what it has written before is out.
+  connection.flush();
+  connection.detach([this, job](int socket) {
+    job->socket = socket;
+    pump_.take(std::move(*job));
+  });
+}
+
+void HttpServer::take_back(int socket) {
+  const std::lock_guard lock(mutex_);
+  const bool taken = !draining_ && threads_ != nullptr &&
+                     threads_->try_enqueue([this, socket] { process_and_close_socket(socket); });
+  if (!taken) ::close(socket);
 }
 
 void HttpServer::refuse(httplib::Response& response, const Error& error) const {

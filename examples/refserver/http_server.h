@@ -13,8 +13,9 @@
 #include <string>
 
 #include "connection.h"
-#include "drop_watcher.h"
+#include "connection_threads.h"
 #include "openwop/protocol/openwop_surface.h"
+#include "stream_pump.h"
 
 namespace refserver {
 
@@ -41,18 +42,21 @@ class HttpServer final : private httplib::Server {
   void answer(const httplib::Request& request, httplib::Response& response, std::string body);
   void answer_with_body(const httplib::Request& request, httplib::Response& response,
                         const httplib::ContentReader& read);
-  void send_stream(const httplib::Request& request, httplib::Response& response,
-                   std::unique_ptr<openwop::http::EventStream> stream);
+  /// Hands the connection's socket to the pump, with the stream.
+  void send_stream(const httplib::Request& request, std::unique_ptr<openwop::http::EventStream> stream);
+  /// A stream has ended; its client may have further requests.
+  void take_back(int socket);
   void refuse(httplib::Response& response, const openwop::Error& error) const;
   void explain_parse_error(const httplib::Request& request, httplib::Response& response) const;
 
   openwop::OpenWopSurface& surface_;
   ConnectionLimits limits_;
-  DropWatcher drops_;
+  StreamPump pump_{limits_.write};
   std::atomic<int> listening_socket_ = -1;
   std::mutex mutex_;
   std::set<int> connections_;
   std::set<int> idle_;
+  ConnectionThreads* threads_ = nullptr;  // httplib's, while it listens
   bool draining_ = false;
 };
 

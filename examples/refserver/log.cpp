@@ -8,6 +8,7 @@
 
 #include "openwop/clock.h"
 #include "openwop/json.h"
+#include "openwop/redaction.h"
 #include "openwop/time.h"
 
 namespace refserver {
@@ -44,6 +45,7 @@ void log(LogLevel level, std::string_view message, std::string_view fields) {
       return true;
     });
   }
+  openwop::redact_json(line);
   line += '\n';
   const std::lock_guard lock(one_line_at_a_time);
   write_all(line);

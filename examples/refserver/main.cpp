@@ -4,6 +4,7 @@
 // On stdout: one line, {"listening":"http://HOST:PORT"}, once requests are served. Everything else goes to stderr.
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "http_server.h"
 #include "keys.h"
 #include "log.h"
+#include "openwop/ai_provider.h"
 #include "openwop/engine.h"
 #include "openwop/memory_store.h"
 #include "openwop/protocol/openwop_surface.h"
@@ -45,6 +47,7 @@ openwop::Result<std::unique_ptr<openwop::Engine>> open_engine(const Config& conf
                                                               std::shared_ptr<openwop::Store> store) {
   openwop::EngineOptions options{.store = std::move(store), .threads = config.threads, .durability = config.durability};
   openwop::add_builtin_nodes(options.nodes);
+  openwop::add_ai_nodes(options.nodes);
   if (config.fixtures) openwop::add_fixture_nodes(options.nodes);
   return openwop::Engine::open(std::move(options));
 }
@@ -57,6 +60,7 @@ openwop::SurfaceOptions surface_options(const Config& config) {
   options.implementation_version = kVersion;
   options.public_url = config.public_url;
   options.test_key_prefix = config.test_key_prefix;
+  options.mock_providers.assign(openwop::kMockProviderIds.begin(), openwop::kMockProviderIds.end());
   options.advertise_fixtures = config.fixtures;
   return options;
 }
@@ -147,11 +151,20 @@ int serve(Config& config) {
   return 0;
 }
 
+/// Each stream is an open file; the soft limit is often 1024.
+void allow_many_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int run(int argc, const char* const* argv) {
   // Before any thread starts, so that all of them leave these to the one that waits for them.
   const sigset_t signals = stop_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  allow_many_files();
   auto config = read_config(argc, argv);
   if (!config) return fail("bad configuration", config.error());
   if (config->show_help || config->show_version) {

@@ -24,6 +24,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,6 +59,13 @@ struct EngineOptions {
   std::vector<std::string> runtime_capabilities = {};
   /// Told of every commit that adds events to a run, in this order (openwop/run_observer.h).
   std::vector<std::shared_ptr<RunObserver>> observers = {};
+  /// How sensitive values are shown, unless a workflow says otherwise; a run keeps the mode it began with.
+  MaskingMode default_masking = MaskingMode::mask;
+  /// Reducers of the host's own, by name (`vendor.<org>.<name>`): (value before, or empty; write) -> value after. Pure;
+  /// the result is recorded with the write, so a replay does not call them. Without one, such a channel keeps the last
+  /// write.
+  std::map<std::string, std::function<Result<std::string>(std::string_view, std::string_view)>, std::less<>>
+      vendor_reducers = {};
   /// Told what no caller can be told (a failed commit of background work, an unreadable run). Called from any of the
   /// engine's threads; must be quick. Default: nothing.
   std::function<void(const Error&)> on_error = {};
@@ -72,6 +80,7 @@ struct EngineOptions {
   std::size_t max_run_state_bytes = std::size_t{16}
                                     << 20;  // variables and channels; the node fails with payload_too_large
   std::size_t max_json_depth = 64;          // validation_error
+  std::size_t max_artifact_bytes = std::size_t{8} << 20;  // the node fails with payload_too_large
   /// Node executions of one run, unless configurable.recursionLimit is lower; cap.breached, then the run fails.
   std::uint32_t max_node_executions = 100;
   /// Commands that wait for a shard; create_run and cancel_run give service_unavailable beyond it.
@@ -154,6 +163,12 @@ struct RunHeader {
   std::int64_t created_ms = 0;
   std::uint32_t max_node_executions = 100;
   std::uint32_t engine_version = 1;
+  /// The version was asked for at creation (CreateRun::forced_engine_version): this engine carries the run out, although
+  /// it may be newer than its own.
+  bool forced_engine_version = false;
+  /// Below 2: a run of before there were event logs, kept by another program (rows of this engine that do not say are 2). It is shown and never carried out.
+  std::uint32_t event_log_schema_version = 2;
+  MaskingMode masking = MaskingMode::mask;
 };
 
 /// A run as of its last durable commit.
@@ -162,6 +177,23 @@ struct RunView {
   RunHeader header;
   RunState state;
   std::shared_ptr<const Workflow> workflow;
+};
+
+/// How far a run is, without its state.
+struct RunProgress {
+  RunStatus status = RunStatus::pending;
+  std::uint64_t next_sequence = 0;
+};
+
+/// A write to a channel of a run by another engine (protocol 02 §8.8): only to `append`, `votes`, `feedback` and
+/// `counter` channels. The owner gives it a sequence of its own.
+struct ForeignChannelWrite {
+  std::string tenant = "default";
+  RunId run_id;
+  std::string channel;
+  std::string value;  // serialized JSON
+  std::string source_engine_id;
+  std::string source_run_id = {};
 };
 
 struct RunFilter {
@@ -262,7 +294,7 @@ class Engine {
   virtual void create_run(CreateRun request, std::function<void(Result<CreatedRun>)> done) = 0;
 
   /// Cancels a run in any live state; for an ended run gives its status and changes nothing.
-  /// Errors: run_not_found; precondition_failed as above.
+  /// Errors: run_not_found; precondition_failed as above; engine_version_mismatch for a run of a newer engine.
   [[nodiscard]] virtual Result<RunStatus> cancel_run(CancelRun request) = 0;
   virtual void cancel_run(CancelRun request, std::function<void(Result<RunStatus>)> done) = 0;
 
@@ -274,6 +306,16 @@ class Engine {
   [[nodiscard]] virtual Result<RunPage> list_runs(const RunFilter& filter, std::string_view cursor,
                                                   std::size_t limit) const = 0;
   [[nodiscard]] virtual Result<RunExplanation> explain(std::string_view tenant, const RunId& run_id) const = 0;
+
+  /// Costs the same for a run of any length. Errors: run_not_found.
+  [[nodiscard]] virtual Result<RunProgress> progress(std::string_view tenant, const RunId& run_id) const = 0;
+  /// The artifact as one serialized object {artifactId, artifactType, runId, nodeId, createdAt, version?, summary?,
+  /// content}. Errors: artifact_not_found, also for a run that is not there or of another tenant.
+  [[nodiscard]] virtual Result<std::string> artifact(std::string_view tenant, const RunId& run_id,
+                                                     std::string_view artifact_id) const = 0;
+  /// Errors: run_not_found; conflict for a run that has ended or is paused; validation_error (an undeclared channel, a value
+  /// its reducer or schema refuses); channel_cross_engine_write_forbidden; engine_version_mismatch.
+  [[nodiscard]] virtual Status write_channel(ForeignChannelWrite write) = 0;
 
   // ---- events ----
 

@@ -110,7 +110,7 @@ inline constexpr std::array kEventTypes = {
     EventTypeInfo{EventType::output_chunk, "output.chunk", false, false, false, false},
     EventTypeInfo{EventType::variable_changed, "variable.changed", false, false, false, true},
     EventTypeInfo{EventType::log_appended, "log.appended", false, false, false, false},
-    EventTypeInfo{EventType::version_pinned, "version.pinned", false, false, false, false},
+    EventTypeInfo{EventType::version_pinned, "version.pinned", false, false, false, true},
     EventTypeInfo{EventType::workflow_restored, "workflow.restored", false, false, false, false},
     EventTypeInfo{EventType::workflow_loopback_limit, "workflow.loopback-limit", false, false, false, false},
     EventTypeInfo{EventType::workflow_stalled, "workflow.stalled", false, false, false, false},

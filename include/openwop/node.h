@@ -24,12 +24,28 @@
 #include <variant>
 #include <vector>
 
+#include "openwop/cost.h"
 #include "openwop/ids.h"
 #include "openwop/json.h"
 #include "openwop/run_command.h"
 #include "openwop/workflow.h"
 
 namespace openwop {
+
+/// The error of protocol 02 §8.3; `side` is "readers" or "writers".
+inline Error channel_access_denied(std::string_view channel, std::string_view node_id, std::string_view type_id,
+                                   std::string_view side) {
+  Error error{ErrorCode::channel_access_denied,
+              "node '" + std::string(node_id) + "' is not among the " + std::string(side) + " of channel '" +
+                  std::string(channel) + "'"};
+  {
+    json::ObjectWriter details(error.details);
+    details.string("channel", channel);
+    json::ObjectWriter(details.value_of("requestedBy")).string("nodeId", node_id).string("typeId", type_id);
+    details.string("allowed", side);
+  }
+  return error;
+}
 
 /// Name -> serialized JSON.
 using VariableMap = std::map<std::string, std::string, std::less<>>;
@@ -46,6 +62,8 @@ struct NodeInvocation {
   std::string_view configurable;  // serialized object: the run's options as the caller sent them
   /// As of the start of the execution; a re-run after a crash sees what parallel branches have written since.
   const VariableMap* variables = nullptr;
+  /// Values of the run's channels, reduced; read through channel().
+  const VariableMap* channels = nullptr;
   /// For pure handlers: what expressions of this node are evaluated in. Null for others.
   const ExpressionScope* scope = nullptr;
   std::uint32_t attempt = 0;    // zero-based
@@ -63,6 +81,9 @@ struct NodeInvocation {
   [[nodiscard]] std::optional<std::string_view> config_value(std::string_view key) const {
     return json::member(config, key);
   }
+  /// The reduced value of a channel, its default when nothing was written, or nothing. Errors: channel_access_denied
+  /// when the channel's declaration keeps this node from reading it (protocol 02 §8.3).
+  [[nodiscard]] Result<std::optional<std::string_view>> channel(std::string_view name) const;
   /// Typed access: T is std::string, std::int64_t, double or bool. Errors: validation_error naming the port or key when
   /// it is missing or of another type.
   template <class T>
@@ -91,6 +112,16 @@ struct HostWrite {
   std::optional<std::string> value;  // nothing: erase
 };
 
+/// Something that a node produced, kept apart from its outputs and read by id (protocol 02 §9). It is written in the
+/// commit that records the node's completion, together with artifact.created. The same id again replaces the content.
+struct NodeArtifact {
+  std::string artifact_id;  // 1..256 bytes of UTF-8
+  std::string artifact_type;
+  std::string content = "{}";  // serialized JSON
+  std::string version = {};
+  std::string summary = {};
+};
+
 struct NodeCompleted {
   std::string outputs = {};  // serialized object, or empty for none
   /// Take only edges whose `sourceOutput` is this port, and edges from the default port `output`. Empty: all edges.
@@ -102,6 +133,9 @@ struct NodeCompleted {
   std::vector<HostWrite> host_writes = {};
   /// Events of the node's own: log.appended, artifact.created, output.chunk, vendor types.
   std::vector<Event> events = {};
+  std::vector<NodeArtifact> artifacts = {};
+  /// What the node's calls cost; for the run's roll-up.
+  std::optional<CostRecord> cost = {};
 };
 
 /// Only for pure handlers: the node waits, holding nothing, and completes when the time has come.
@@ -148,6 +182,27 @@ class NodeContext {
                                                  const std::function<Result<std::string>()>& effect) = 0;
   /// SHA-256 hex of `runId:nodeId:attempt:key`; from the second iteration of a loop on, the key carries `#iteration`.
   [[nodiscard]] virtual std::string invocation_id(std::string_view key) const = 0;
+
+  /// Records an event of the node's own (output.chunk, log.appended, vendor types) while the handler works, in the order
+  /// of the calls and before the node's completion. It never blocks; readers see the event once it is durable. Texts of
+  /// output.chunk are redacted as one stream, so what may be the beginning of a secret comes with a later chunk.
+  /// A re-run after a crash emits the same events again: as many as were recorded before are passed over.
+  /// Errors: validation_error (as for NodeCompleted::events); payload_too_large; service_unavailable beyond
+  /// max_completion_bytes of events that wait to be stored; conflict once the handler has answered.
+  [[nodiscard]] virtual Status emit(Event event) = 0;
+  /// How many events an earlier run of this attempt had recorded by emit().
+  [[nodiscard]] virtual std::uint64_t emitted_before() const = 0;
+  /// Calls `callback` on the executor after that time, holding no thread meanwhile. It may come late, and also after
+  /// cancelled(); not at all once the engine has closed.
+  virtual void after(std::int64_t delay_ms, std::function<void()> callback) = 0;
+  /// The version of a change that this run goes by (protocol 02 §4.3): `max` when it is first asked for, and the same
+  /// ever after, recorded as version.pinned. Blocks like step(). Errors: validation_error unless -1 <= min <= max and
+  /// max >= 0; version_out_of_range when the run is pinned outside of [min, max].
+  [[nodiscard]] virtual Result<std::int64_t> version(std::string_view change_id, std::int64_t min,
+                                                     std::int64_t max) = 0;
+  /// A secret that the handler has resolved: from now on this text is replaced in whatever the handler records. Its
+  /// own copies stay; nothing of it is stored. Texts of less than kMinKnownSecretBytes are not kept apart.
+  virtual void conceal(std::string secret) = 0;
 };
 
 using Completion = std::function<void(NodeOutcome)>;
@@ -185,7 +240,7 @@ class NodeRegistry {
 /// core.start end noop identity delay fail conditional loop parallel merge setVariable getVariable channelWrite.
 void add_builtin_nodes(NodeRegistry& registry);
 
-/// Types that only conformance fixtures use: conformance.requiresMissing.
+/// Types that only conformance fixtures use: conformance.requiresMissing, conformance.cost.emit.
 void add_fixture_nodes(NodeRegistry& registry);
 
 namespace detail {
@@ -215,6 +270,18 @@ Result<T> typed_member(std::string_view object, std::string_view name, std::stri
 }
 
 }  // namespace detail
+
+inline Result<std::optional<std::string_view>> NodeInvocation::channel(std::string_view name) const {
+  const WorkflowChannel* declared = workflow == nullptr ? nullptr : workflow->find_channel(name);
+  if (declared != nullptr && !declared->access.allows_read(node_id, type_id)) {
+    return channel_access_denied(name, node_id, type_id, "readers");
+  }
+  if (channels != nullptr) {
+    if (const auto at = channels->find(name); at != channels->end()) return std::optional<std::string_view>(at->second);
+  }
+  if (declared == nullptr || declared->default_value.empty()) return std::optional<std::string_view>{};
+  return std::optional<std::string_view>(declared->default_value);
+}
 
 template <class T>
 Result<T> NodeInvocation::input_as(std::string_view port) const {

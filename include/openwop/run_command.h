@@ -9,6 +9,7 @@
 
 #include "openwop/event.h"
 #include "openwop/json.h"
+#include "openwop/redaction.h"
 
 namespace openwop {
 
@@ -64,6 +65,8 @@ struct CompleteNode {
   std::string outputs = {};         // serialized object, or empty
   std::string masked_outputs = {};  // what readers see when some outputs are sensitive; empty: the same
   EdgeChoice edges = {};
+  /// What the node's calls cost, as CostRecord::to_json(), or empty.
+  std::string cost = {};
 };
 struct FailNode {
   std::string node_id;
@@ -95,6 +98,7 @@ struct WriteVariable {
   std::string name;
   std::string value;  // serialized JSON
   bool sensitive = false;
+  MaskingMode masking = MaskingMode::mask;  // of a sensitive value
 };
 struct WriteChannel {
   std::string node_id;
@@ -107,10 +111,22 @@ struct WriteChannel {
   /// The workflow declares no such channel: the value is kept in the variable of that name.
   bool into_variable = false;
   bool sensitive = false;
+  MaskingMode masking = MaskingMode::mask;  // of a sensitive value
+  /// The channel's value after the write, by a reducer of the host's; empty: the named reducer folds it.
+  std::string reduced = {};
+  /// Another engine's write (protocol 02 §3.4): who wrote, in which of its runs.
+  std::string source_engine_id = {};
+  std::string source_run_id = {};
 };
 /// An event that changes no state: log lines, artifacts, output chunks, cap reports, vendor events.
 struct AppendNote {
   Event event;
+};
+/// The version of a change that a run goes by (protocol 02 §4.3).
+struct PinVersion {
+  std::string change_id;
+  std::int64_t version = 0;
+  std::string node_id = {};
 };
 struct PauseRun {
   std::string reason = {};
@@ -137,7 +153,7 @@ struct TakeOver {};
 using RunCommand =
     std::variant<command::StartRun, command::StartNode, command::CompleteNode, command::FailNode, command::RetryNode,
                  command::SkipNode, command::SuspendNode, command::ResumeNode, command::WriteVariable,
-                 command::WriteChannel, command::AppendNote, command::PauseRun, command::ResumeRun,
+                 command::WriteChannel, command::AppendNote, command::PinVersion, command::PauseRun, command::ResumeRun,
                  command::CompleteRun, command::FailRun, command::CancelRun, command::TakeOver>;
 
 }  // namespace openwop

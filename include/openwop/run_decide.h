@@ -12,8 +12,6 @@
 
 namespace openwop {
 
-inline constexpr std::string_view kMaskedJson = "\"[REDACTED]\"";
-
 namespace detail {
 
 inline Error refuse(const RunState& state, std::string message) {
@@ -37,8 +35,8 @@ inline std::string index_array(const std::vector<std::uint32_t>& indexes) {
   return out + "]";
 }
 
-inline std::string hidden_edges(const EdgeChoice& edges, std::string_view real_outputs) {
-  if (edges.live.empty() && edges.loops.empty() && real_outputs.empty()) return {};
+inline std::string hidden_edges(const EdgeChoice& edges, std::string_view real_outputs, std::string_view cost = {}) {
+  if (edges.live.empty() && edges.loops.empty() && real_outputs.empty() && cost.empty()) return {};
   std::string out;
   {
     json::ObjectWriter object(out);  // closes the object when it goes: before `out` is returned
@@ -54,6 +52,7 @@ inline std::string hidden_edges(const EdgeChoice& edges, std::string_view real_o
     }
     if (!edges.recount.empty()) object.raw("recount", index_array(edges.recount));
     if (!real_outputs.empty()) object.raw("outputs", real_outputs);
+    if (!cost.empty()) object.raw("cost", cost);
   }
   return out;
 }
@@ -107,7 +106,7 @@ class Decision {
       if (!c.outputs.empty()) payload.raw("outputs", masked ? c.masked_outputs : c.outputs);
       payload.integer("durationMs", duration_since(state_.find_node(c.node_id)->started_ms));
     }
-    event.hidden = hidden_edges(c.edges, masked ? std::string_view(c.outputs) : std::string_view{});
+    event.hidden = hidden_edges(c.edges, masked ? std::string_view(c.outputs) : std::string_view{}, c.cost);
     return {};
   }
 
@@ -185,37 +184,46 @@ class Decision {
   Status operator()(const command::WriteVariable& c) {
     if (auto allowed = progress("a write"); !allowed) return allowed;
     const auto previous = state_.variables.find(c.name);
+    const MaskingMode mode = c.sensitive ? c.masking : MaskingMode::passthrough;
     Event& event = emit(EventType::variable_changed, c.node_id);
     {
       json::ObjectWriter payload = begin(event);
       payload.string("name", c.name);
-      if (previous != state_.variables.end()) payload.raw("previous", c.sensitive ? kMaskedJson : previous->second);
-      payload.raw("next", c.sensitive ? kMaskedJson : std::string_view(c.value));
+      const auto show = [&](std::string_view key, std::string_view raw) {
+        if (const auto shown = masked(mode, raw)) payload.raw(key, *shown);
+      };
+      if (previous != state_.variables.end()) show("previous", previous->second);
+      show("next", c.value);
       if (!c.node_id.empty()) payload.string("nodeId", c.node_id);
     }
-    if (c.sensitive) json::ObjectWriter(event.hidden).raw("next", c.value);
+    if (mode != MaskingMode::passthrough) json::ObjectWriter(event.hidden).raw("next", c.value);
     return {};
   }
 
   Status operator()(const command::WriteChannel& c) {
     if (auto allowed = progress("a write"); !allowed) return allowed;
+    const MaskingMode mode = c.sensitive ? c.masking : MaskingMode::passthrough;
     Event& event = emit(EventType::channel_written, c.node_id);
     {
       json::ObjectWriter payload = begin(event);
       payload.string("channel", c.channel);
-      payload.raw("value", c.sensitive ? kMaskedJson : std::string_view(c.value));
+      payload.raw("value", masked_in_place(mode, c.value));
       payload.string("reducer", c.reducer);
       payload.string("writtenAt", format_rfc3339(now_ms_));
       if (!c.node_id.empty()) payload.string("nodeId", c.node_id);
       if (c.schema_version > 0) payload.integer("schemaVersion", c.schema_version);
+      if (!c.source_engine_id.empty()) payload.string("sourceEngineId", c.source_engine_id);
+      if (!c.source_run_id.empty()) payload.string("sourceRunId", c.source_run_id);
     }
-    if (c.ttl_ms > 0 || c.max_size > 0 || c.into_variable || c.sensitive) {
+    const bool is_hidden = mode != MaskingMode::passthrough;
+    if (c.ttl_ms > 0 || c.max_size > 0 || c.into_variable || is_hidden || !c.reduced.empty()) {
       json::ObjectWriter hidden(event.hidden);
       if (c.ttl_ms > 0) hidden.integer("ttlMs", c.ttl_ms);
       if (c.max_size > 0) hidden.integer("maxSize", c.max_size);
       if (c.into_variable) hidden.boolean("variable", true);
       if (c.into_variable && c.ttl_ms > 0) hidden.boolean("stamped", true);
-      if (c.sensitive) hidden.raw("value", c.value);
+      if (is_hidden) hidden.raw("value", c.value);
+      if (!c.reduced.empty()) hidden.raw("reduced", c.reduced);
     }
     return {};
   }
@@ -227,6 +235,18 @@ class Decision {
     }
     out_.push_back(c.event);
     out_.back().time_ms = now_ms_;
+    return {};
+  }
+
+  Status operator()(const command::PinVersion& c) {
+    if (auto allowed = progress("a version"); !allowed) return allowed;
+    // Two nodes may ask for the same change at once; the first answer holds.
+    if (state_.pins.contains(c.change_id)) return {};
+    Event& event = emit(EventType::version_pinned, c.node_id);
+    json::ObjectWriter payload = begin(event);
+    payload.string("changeId", c.change_id);
+    payload.integer("version", c.version);
+    if (!c.node_id.empty()) payload.string("nodeId", c.node_id);
     return {};
   }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "openwop/cost.h"
 #include "openwop/event.h"
 #include "openwop/reducers.h"
 #include "openwop/run_status.h"
@@ -52,6 +53,8 @@ struct NodeState {
   std::uint64_t suspended_at = 0;
   /// Sequence of the node.started event: names one execution, so that an answer to an older one is told apart.
   std::uint64_t started_sequence = 0;
+  /// Events that the handler of this execution has had recorded while it worked (NodeContext::emit).
+  std::uint64_t emitted = 0;
   /// Indexes of the outgoing edges that were taken when the node ended.
   std::vector<std::uint32_t> live_edges = {};
   std::string inputs = {};   // serialized object while a handler works, or empty
@@ -75,6 +78,8 @@ struct RunState {
   /// When each entry of a channel with a time to live was written, in the order of the entries.
   std::map<std::string, EntryTimes, std::less<>> channel_times = {};
   std::map<std::uint32_t, std::uint32_t> loopbacks = {};  // loopback edge -> times followed
+  std::map<std::string, std::int64_t, std::less<>> pins = {};  // change id -> version (protocol 02 §4.3)
+  RunCost cost = {};
   std::string outputs = {};                               // of run.completed
   std::string error = {};                                 // of run.failed
 
@@ -138,6 +143,7 @@ inline void fold_node_started(RunState& state, const EventView& event) {
   if (!event.hidden.empty()) node.inputs = json::member(event.hidden, "inputs").value_or("");
   node.started_ms = event.time_ms;
   node.started_sequence = event.sequence;
+  node.emitted = 0;
   node.attempt = static_cast<std::uint32_t>(integer_member(event.payload, "attempt"));
   node.triggered = false;
   ++state.node_executions;
@@ -182,6 +188,8 @@ inline void fold_node_ended(RunState& state, const EventView& event, NodeStatus 
     const auto shown = json::member(event.payload, "outputs");
     const auto real = event.hidden.empty() ? std::nullopt : json::member(event.hidden, "outputs");
     node.outputs = real ? *real : shown.value_or(std::string_view{});
+    const auto cost = event.hidden.empty() ? std::nullopt : json::member(event.hidden, "cost");
+    if (cost) state.cost.add(CostRecord::from_json(*cost));
   } else if (status == NodeStatus::failed) {
     node.error = json::member(event.payload, "error").value_or("{}");
   }
@@ -204,8 +212,10 @@ inline void fold_channel_written(RunState& state, const EventView& event) {
     value = json::member(event.hidden, "value").value_or(value);
   }
   auto& values = into_variable ? state.variables : state.channels;
+  const auto reduced = event.hidden.empty() ? std::nullopt : json::member(event.hidden, "reduced");
   const auto name = json::as_string(json::member(event.payload, "channel").value_or("null"));
   if (!name) return;
+  if (reduced) return assign(values, *name, *reduced);
   const auto current = values.find(*name);
   EntryTimes* const times = rule.ttl_ms > 0 && !rule.stamped ? &state.channel_times[*name] : nullptr;
   assign(values, *name,
@@ -219,6 +229,18 @@ inline void fold_variable_changed(RunState& state, const EventView& event) {
     if (const auto real = json::member(event.hidden, "next")) next = real;
   }
   if (name) assign(state.variables, *name, next.value_or("null"));
+}
+
+inline void fold_version_pinned(RunState& state, const EventView& event) {
+  const auto change = json::as_string(json::member(event.payload, "changeId").value_or("null"));
+  if (change) state.pins.emplace(*change, integer_member(event.payload, "version"));
+}
+
+/// A note of a handler at work: counted, so that a re-run after a crash does not repeat it.
+inline void fold_note(RunState& state, const EventView& event) {
+  if (event.hidden.empty() || event.node_id.empty()) return;
+  const auto emitted = json::member(event.hidden, "emitted");
+  if (emitted) node_of(state, event.node_id).emitted = static_cast<std::uint64_t>(json::as_int(*emitted).value_or(0));
 }
 
 inline RunStatus waiting_status_for(std::string_view kind) {
@@ -290,6 +312,7 @@ inline void fold(RunState& state, const EventView& event) {
     case EventType::node_resumed: detail::fold_node_resumed(state, event); break;
     case EventType::channel_written: detail::fold_channel_written(state, event); break;
     case EventType::variable_changed: detail::fold_variable_changed(state, event); break;
+    case EventType::version_pinned: detail::fold_version_pinned(state, event); break;
     case EventType::run_resuming:
     case EventType::run_restored_from_snapshot:
     case EventType::node_suspend_failed:
@@ -302,7 +325,6 @@ inline void fold(RunState& state, const EventView& event) {
     case EventType::artifact_created:
     case EventType::output_chunk:
     case EventType::log_appended:
-    case EventType::version_pinned:
     case EventType::workflow_restored:
     case EventType::workflow_loopback_limit:
     case EventType::workflow_stalled:
@@ -321,7 +343,7 @@ inline void fold(RunState& state, const EventView& event) {
     case EventType::conversation_opened:
     case EventType::conversation_exchanged:
     case EventType::conversation_closed:
-    case EventType::unknown: break;
+    case EventType::unknown: detail::fold_note(state, event); break;
   }
 }
 

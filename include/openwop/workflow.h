@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "openwop/expression.h"
+#include "openwop/redaction.h"
 
 namespace openwop {
 
@@ -43,6 +44,8 @@ struct WorkflowNode {
   std::string config = "{}";    // serialized JSON object
   std::string settings = "{}";  // serialized JSON object
   std::string agent;            // serialized AgentRef, or empty
+  /// Not empty: what the node gives as outputs is also kept as an artifact of this type.
+  std::string artifact_type;
   std::vector<std::pair<std::string, PortValue>> inputs;
   bool disabled = false;
   /// Output ports whose values are masked in `node.completed`.
@@ -94,6 +97,33 @@ struct WorkflowVariable {
 
 enum class Reducer : std::uint8_t { replace, append, merge, counter, votes, feedback, message, vendor };
 
+/// Who may read or write a channel (protocol 02 §8.3): entries are node ids or patterns of type ids (`core.ai.*`, `*`).
+struct ChannelAccess {
+  bool closed = false;  // "private": nobody
+  std::optional<std::vector<std::string>> readers;  // nothing: everybody
+  std::optional<std::vector<std::string>> writers;
+
+  [[nodiscard]] bool allows_read(std::string_view node_id, std::string_view type_id) const {
+    return allows(readers, node_id, type_id);
+  }
+  [[nodiscard]] bool allows_write(std::string_view node_id, std::string_view type_id) const {
+    return allows(writers, node_id, type_id);
+  }
+
+ private:
+  [[nodiscard]] bool allows(const std::optional<std::vector<std::string>>& list, std::string_view node_id,
+                            std::string_view type_id) const {
+    if (closed) return false;
+    if (!list) return true;
+    for (const std::string& entry : *list) {
+      const std::string_view stem = std::string_view(entry).substr(0, entry.size() - (entry.ends_with('*') ? 1 : 0));
+      const bool matches = stem.size() < entry.size() ? type_id.starts_with(stem) : entry == node_id || entry == type_id;
+      if (matches) return true;
+    }
+    return false;
+  }
+};
+
 struct WorkflowChannel {
   std::string name;
   Reducer reducer = Reducer::replace;
@@ -102,8 +132,24 @@ struct WorkflowChannel {
   std::int64_t max_size = 0;  // 0 = unbounded
   std::int64_t ttl_ms = 0;    // 0 = none
   std::int64_t schema_version = 1;
+  /// Older schema versions whose writes are still read under the current schema.
+  std::vector<std::int64_t> compatible_with;
+  std::string schema;  // serialized JSON Schema of each write, or empty
+  ChannelAccess access;
   bool sensitive = false;
   std::string source;  // the whole declaration
+};
+
+enum class ChannelTriggerSource : std::uint8_t { child, parent, any };
+
+/// A `channel-write` trigger (protocol 02 §8.8).
+struct ChannelTrigger {
+  std::string id;
+  std::string channel;
+  std::string node_id;  // empty: names no node to start
+  ChannelTriggerSource only_from = ChannelTriggerSource::any;
+  std::int64_t debounce_ms = 0;
+  bool enabled = true;
 };
 
 struct WorkflowSettings {
@@ -125,6 +171,9 @@ struct Workflow {
   std::vector<WorkflowVariable> variables;
   std::vector<WorkflowChannel> channels;
   bool declares_channels = false;
+  std::vector<ChannelTrigger> channel_triggers;
+  /// metadata.complianceConfig.maskingMode.
+  std::optional<MaskingMode> masking;
   WorkflowSettings settings;
   std::string configurable_schema;  // serialized JSON Schema, or empty
 

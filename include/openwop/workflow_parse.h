@@ -52,7 +52,7 @@ class WorkflowParser {
     workflow_.id = root_.text("id");
     workflow_.name = root_.text("name");
     workflow_.version = root_.text("version");
-    (void)root_.raw("metadata", json::Kind::object, Need::required);
+    read_metadata();
     if (const auto schema = root_.raw("configurableSchema", json::Kind::object)) {
       workflow_.configurable_schema = *schema;
     }
@@ -105,6 +105,16 @@ class WorkflowParser {
     }
   }
 
+  void read_metadata() {
+    const auto metadata = root_.raw("metadata", json::Kind::object, Need::required);
+    const auto config = metadata ? json::member(*metadata, "complianceConfig") : std::nullopt;
+    const auto mode = config ? json::member(*config, "maskingMode") : std::nullopt;
+    if (!mode) return;
+    workflow_.masking = masking_mode_of(json::as_string(*mode).value_or(""));
+    if (workflow_.masking) return;
+    problems_.push_back({root_.pointer("metadata") + "/complianceConfig/maskingMode", "has no known value"});
+  }
+
   void read_channels() {
     const auto raw = root_.raw("channels", json::Kind::object);
     if (!raw) return;
@@ -116,7 +126,7 @@ class WorkflowParser {
     }
     for (const auto& [name, declaration] : channels.members()) {
       ObjectReader reader(problems_, channels.pointer(name), declaration);
-      if (reader.is_object()) workflow_.channels.push_back(read_channel(name, declaration, reader));
+      if (reader.is_object()) workflow_.channels.push_back(read_channel(name, declaration, reader, problems_));
       channel_names_.insert(name);
     }
   }
@@ -163,12 +173,13 @@ class WorkflowParser {
       const auto node = reader.string("nodeId");
       if (node && !node_indexes_.contains(*node)) reader.problem("nodeId", "names no node");
       const auto config = reader.raw("config", json::Kind::object);
-      if (type == "channel-write") check_channel_trigger(reader, config);
+      if (type == "channel-write") read_channel_trigger(reader, config, id, node.value_or(""));
       return id;
     });
   }
 
-  void check_channel_trigger(ObjectReader& trigger, std::optional<std::string_view> config) {
+  void read_channel_trigger(ObjectReader& trigger, std::optional<std::string_view> config, const std::string& id,
+                            std::string node_id) {
     if (!config) {
       if (!trigger.raw("config")) trigger.problem("'config' is missing");
       return;
@@ -176,9 +187,11 @@ class WorkflowParser {
     ObjectReader reader(problems_, trigger.pointer("config"), *config);
     const std::string channel = reader.text("channel");
     if (!channel.empty() && !channel_names_.contains(channel)) reader.problem("channel", "names no declared channel");
-    (void)reader.one_of("onlyFrom", {"child", "parent", "any"}, 2);
     constexpr std::int64_t kMaxDebounceMs = 60'000;
-    (void)reader.integer("debounceMs", 0, 0, kMaxDebounceMs);
+    const auto only_from = reader.one_of("onlyFrom", {"child", "parent", "any"}, ChannelTriggerSource::any);
+    workflow_.channel_triggers.push_back({id, channel, std::move(node_id), only_from,
+                                          reader.integer("debounceMs", 0, 0, kMaxDebounceMs),
+                                          trigger.boolean("enabled", true)});
   }
 
   void read_groups() {

@@ -49,10 +49,12 @@ struct Core {
   std::mutex deferred_mutex;
   std::multimap<std::int64_t, Message> deferred;
 
-  void defer(Message message) {
+  void defer(Message message) { post_at(now_ms() + options.store_retry_ms, std::move(message)); }
+
+  void post_at(std::int64_t at_ms, Message message) {
     {
       const std::lock_guard lock(deferred_mutex);
-      deferred.emplace(now_ms() + options.store_retry_ms, std::move(message));
+      deferred.emplace(at_ms, std::move(message));
     }
     wake_timekeeper();
   }

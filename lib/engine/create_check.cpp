@@ -134,6 +134,8 @@ Result<RunHeader> check_create(const CreateRun& request, const Workflow& workflo
   header.created_ms = now_ms;
   header.max_node_executions = *node_limit;
   header.engine_version = request.forced_engine_version.value_or(options.engine_version);
+  header.forced_engine_version = request.forced_engine_version.has_value();
+  header.masking = workflow.masking.value_or(options.default_masking);
   return header;
 }
 

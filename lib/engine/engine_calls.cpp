@@ -1,3 +1,4 @@
+#include "engine/artifacts.h"
 #include "engine/create_check.h"
 #include "engine/engine_impl.h"
 #include "engine/run_reader.h"
@@ -126,6 +127,44 @@ Result<RunExplanation> EngineImpl::explain(std::string_view tenant, const RunId&
   return explain_run(*view);
 }
 
+Result<RunProgress> EngineImpl::progress(std::string_view tenant, const RunId& run_id) const {
+  return read_progress(core_.store, tenant, run_id);
+}
+
+Result<std::string> EngineImpl::artifact(std::string_view tenant, const RunId& run_id,
+                                         std::string_view artifact_id) const {
+  const Error absent{ErrorCode::artifact_not_found, "no such artifact"};
+  if (auto visible = require_run(core_.store, tenant, run_id); !visible) {
+    return visible.error().code == ErrorCode::run_not_found ? absent : std::move(visible).error();
+  }
+  auto row = core_.store.get(artifact_key(run_id, artifact_id));
+  if (!row) return std::move(row).error();
+  if (!row->has_value()) return absent;
+  return std::move(**row);
+}
+
+Status EngineImpl::write_channel(ForeignChannelWrite write) {
+  if (auto admitted = admit(write.run_id); !admitted) return admitted;
+  const json::Limits limits{core_.options.max_event_payload_bytes, core_.options.max_json_depth};
+  if (auto checked = json::check(write.value, limits); !checked) return checked;
+  constexpr std::size_t kMaxEngineIdBytes = 256;
+  constexpr std::size_t kMaxRunIdBytes = 128;
+  const bool named = !write.source_engine_id.empty() && write.source_engine_id.size() <= kMaxEngineIdBytes &&
+                     write.source_run_id.size() <= kMaxRunIdBytes && simdjson::validate_utf8(write.source_engine_id) &&
+                     simdjson::validate_utf8(write.source_run_id);
+  if (!named) return Error{ErrorCode::validation_error, "a write of another engine names that engine"};
+  struct Written {};
+  auto written = wait_for<Written>([&](auto answer) {
+    const RunId run = write.run_id;
+    core_.post(ChannelMessage{run, std::move(write), [answer](Status status) {
+                                if (status) return answer(Result<Written>(Written{}));
+                                answer(Result<Written>(std::move(status).error()));
+                              }});
+  });
+  if (!written) return std::move(written).error();
+  return {};
+}
+
 // ---- events ----
 
 Status EngineImpl::read_events(std::string_view tenant, const RunId& run_id, std::uint64_t from_sequence,
@@ -149,6 +188,15 @@ Result<std::optional<std::string>> EngineImpl::host_get(std::string_view key) co
 
 Result<std::optional<Ledger::Found>> EngineImpl::find_ledger_entry(std::string_view row_key) const {
   return Ledger(core_.store).find(row_key);
+}
+
+void EngineImpl::handler_notes(const RunId& run, std::size_t node, std::uint64_t token, std::vector<RunCommand> notes,
+                               std::function<void()> done) {
+  core_.post(NotesMessage{run, node, token, std::move(notes), std::move(done)});
+}
+
+void EngineImpl::call_later(const RunId& run, std::int64_t at_ms, std::function<void()> call) {
+  core_.post_at(at_ms, CallMessage{run, std::move(call)});
 }
 
 void EngineImpl::handler_done(const RunId& run, std::size_t node, std::uint64_t token, NodeOutcome outcome) {

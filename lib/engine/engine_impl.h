@@ -37,6 +37,10 @@ class EngineImpl final : public Engine, private HandlerHost {
   [[nodiscard]] Result<RunPage> list_runs(const RunFilter& filter, std::string_view cursor,
                                           std::size_t limit) const override;
   [[nodiscard]] Result<RunExplanation> explain(std::string_view tenant, const RunId& run_id) const override;
+  [[nodiscard]] Result<RunProgress> progress(std::string_view tenant, const RunId& run_id) const override;
+  [[nodiscard]] Result<std::string> artifact(std::string_view tenant, const RunId& run_id,
+                                             std::string_view artifact_id) const override;
+  [[nodiscard]] Status write_channel(ForeignChannelWrite write) override;
   [[nodiscard]] Status read_events(std::string_view tenant, const RunId& run_id, std::uint64_t from_sequence,
                                    const std::function<bool(const EventView&)>& visit) const override;
   [[nodiscard]] Result<std::unique_ptr<EventSubscription>> subscribe(std::string_view tenant, const RunId& run_id,
@@ -50,6 +54,10 @@ class EngineImpl final : public Engine, private HandlerHost {
 
  private:
   // HandlerHost
+  void handler_notes(const RunId& run, std::size_t node, std::uint64_t token, std::vector<RunCommand> notes,
+                     std::function<void()> done) override;
+  void call_later(const RunId& run, std::int64_t at_ms, std::function<void()> call) override;
+  [[nodiscard]] const EngineOptions& host_options() const override { return core_.options; }
   void handler_done(const RunId& run, std::size_t node, std::uint64_t token, NodeOutcome outcome) override;
   [[nodiscard]] Result<CommitOutcome> commit_and_wait(Transaction transaction) override;
   [[nodiscard]] const Store& store() const override { return core_.store; }

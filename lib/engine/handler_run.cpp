@@ -1,5 +1,6 @@
 #include "engine/handler_run.h"
 
+#include "engine/event_redaction.h"
 #include "openwop/bytes.h"
 #include "openwop/hash.h"
 
@@ -61,6 +62,7 @@ HandlerRun::HandlerRun(std::shared_ptr<HostLink> link, std::shared_ptr<const Nod
   invocation_.inputs = facts_.inputs;
   invocation_.configurable = facts_.header->configurable.empty() ? std::string_view("{}") : facts_.header->configurable;
   invocation_.variables = &facts_.variables;
+  invocation_.channels = &facts_.channels;
   invocation_.attempt = facts_.attempt;
   invocation_.iteration = facts_.iteration;
   invocation_.loop_index = facts_.loop_index;
@@ -96,9 +98,14 @@ void HandlerRun::complete(NodeOutcome outcome) {
     if (completed_) return;
     completed_ = true;
     forgotten = std::move(on_cancel_);
+    for (auto& [channel, stream] : streams_) {
+      auto rest = rest_of_stream(stream, facts_.run_id.text(), invocation_.node_id, channel);
+      if (rest) queue_note(std::move(*rest));
+    }
+    conceal_in(outcome);
+    outcome_ = std::move(outcome);
   }
-  link_->with_host(
-      [&](HandlerHost& host) { host.handler_done(facts_.run_id, facts_.node, facts_.token, std::move(outcome)); });
+  send_notes();
 }
 
 void HandlerRun::cancel() {
@@ -168,6 +175,13 @@ Result<std::string> HandlerRun::step(std::string_view key, const std::function<R
   if (known) return answer;
 
   auto outcome = effect();
+  {
+    // The recorded outcome is what a re-run gets, so the first run gets the same.
+    const std::lock_guard lock(mutex_);
+    if (outcome && !secrets_.empty()) {
+      if (auto clean = scrub_known(*outcome, secrets_)) outcome = std::move(*clean);
+    }
+  }
   if (outcome && outcome->size() > kMaxStepOutcomeBytes) {
     outcome =
         Error{ErrorCode::payload_too_large, "the outcome of step '" + std::string(key) + "' is larger than 1 MiB"};

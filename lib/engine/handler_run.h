@@ -13,10 +13,14 @@ namespace openwop::runtime {
 class HandlerHost {
  public:
   virtual ~HandlerHost() = default;
+  virtual void handler_notes(const RunId& run, std::size_t node, std::uint64_t token, std::vector<RunCommand> notes,
+                             std::function<void()> done) = 0;
+  virtual void call_later(const RunId& run, std::int64_t at_ms, std::function<void()> call) = 0;
   virtual void handler_done(const RunId& run, std::size_t node, std::uint64_t token, NodeOutcome outcome) = 0;
   [[nodiscard]] virtual Result<CommitOutcome> commit_and_wait(Transaction transaction) = 0;
   [[nodiscard]] virtual const Store& store() const = 0;
   [[nodiscard]] virtual std::int64_t host_now_ms() const = 0;
+  [[nodiscard]] virtual const EngineOptions& host_options() const = 0;
 };
 
 /// Lets handlers outlive the engine: after close() their answers go nowhere.
@@ -67,6 +71,9 @@ class HandlerRun final : public NodeContext, public std::enable_shared_from_this
     std::int64_t started_ms = 0;
     std::string inputs = "{}";
     VariableMap variables = {};
+    VariableMap channels = {};
+    std::map<std::string, std::int64_t, std::less<>> pins = {};
+    std::uint64_t emitted = 0;
   };
 
   HandlerRun(std::shared_ptr<HostLink> link, std::shared_ptr<const NodeType> type, Facts facts);
@@ -86,9 +93,20 @@ class HandlerRun final : public NodeContext, public std::enable_shared_from_this
   [[nodiscard]] Result<std::string> step(std::string_view key,
                                          const std::function<Result<std::string>()>& effect) override;
   [[nodiscard]] std::string invocation_id(std::string_view key) const override;
+  [[nodiscard]] Status emit(Event event) override;
+  [[nodiscard]] std::uint64_t emitted_before() const override { return facts_.emitted; }
+  void after(std::int64_t delay_ms, std::function<void()> callback) override;
+  [[nodiscard]] Result<std::int64_t> version(std::string_view change_id, std::int64_t min, std::int64_t max) override;
+  void conceal(std::string secret) override;
 
  private:
   void complete(NodeOutcome outcome);
+  /// Called with the lock held.
+  void queue_note(Event event);
+  [[nodiscard]] Result<std::int64_t> pin(std::string_view change_id, std::int64_t max);
+  /// Sends what is queued, unless something is on its way already; then the outcome.
+  void send_notes();
+  void conceal_in(NodeOutcome& outcome);
 
   std::shared_ptr<HostLink> link_;
   std::shared_ptr<const NodeType> type_;  // until execute(); a handler may outlive the engine and its registry
@@ -99,6 +117,15 @@ class HandlerRun final : public NodeContext, public std::enable_shared_from_this
   bool completed_ = false;
   std::function<void()> on_cancel_;
   std::uint64_t random_state_;
+
+  // Notes wait here for the ones before them to be stored; the outcome waits for all of them.
+  std::vector<RunCommand> notes_;
+  std::size_t note_bytes_ = 0;
+  bool notes_on_their_way_ = false;
+  std::uint64_t emitted_ = 0;
+  std::optional<NodeOutcome> outcome_;
+  std::map<std::string, StreamScrubber> streams_;
+  std::vector<std::string> secrets_;
 };
 
 }  // namespace openwop::runtime

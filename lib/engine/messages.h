@@ -31,6 +31,26 @@ struct HandlerDoneMessage {
   std::uint64_t token = 0;
   NodeOutcome outcome;
 };
+/// Events that a handler has recorded while it works.
+struct NotesMessage {
+  RunId run;
+  std::size_t node = 0;
+  std::uint64_t token = 0;
+  std::vector<RunCommand> notes;
+  /// Once, when they are durable or of no use any more.
+  std::function<void()> done;
+};
+struct ChannelMessage {
+  RunId run;
+  ForeignChannelWrite write;
+  std::function<void(Status)> done;
+  int tries = 0;
+};
+/// Something to be called on the executor, kept until its time (NodeContext::after).
+struct CallMessage {
+  RunId run;
+  std::function<void()> call;
+};
 struct TimerMessage {
   RunId run;
 };
@@ -41,8 +61,8 @@ struct GoOnMessage {
 };
 struct FailedTurnMessage;
 
-using Message = std::variant<CreateMessage, CancelMessage, HandlerDoneMessage, TimerMessage, GoOnMessage,
-                             std::unique_ptr<FailedTurnMessage>>;
+using Message = std::variant<CreateMessage, CancelMessage, HandlerDoneMessage, NotesMessage, ChannelMessage,
+                             CallMessage, TimerMessage, GoOnMessage, std::unique_ptr<FailedTurnMessage>>;
 
 /// A turn's commit was refused or failed: what the shard holds of the run in memory is not what the store holds.
 struct FailedTurnMessage {

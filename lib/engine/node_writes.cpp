@@ -1,5 +1,7 @@
 #include "engine/node_writes.h"
 
+#include "engine/channel_writes.h"
+#include "engine/event_redaction.h"
 #include "engine/run_turn.h"
 
 namespace openwop::runtime {
@@ -20,7 +22,7 @@ bool is_text(std::string_view text, std::size_t max_bytes) {
 class WritePlan {
  public:
   WritePlan(const EngineOptions& options, const Run& run, const WorkflowNode& node)
-      : options_(options), run_(run), node_(node) {}
+      : options_(options), run_(run), node_(node), channels_(options, run) {}
 
   Status add(const VariableWrite& write) {
     const Workflow& workflow = *run_.workflow;
@@ -40,28 +42,18 @@ class WritePlan {
     state_bytes_ += write.value.size() + (known ? 0 : write.name.size());
     if (known) state_bytes_ -= std::min(state_bytes_, current->second.size());
     commands_.push_back(
-        command::WriteVariable{node_.id, write.name, write.value, declared != nullptr && declared->sensitive});
+        command::WriteVariable{node_.id, write.name, write.value, declared != nullptr && declared->sensitive,
+                               run_.header->masking});
     return {};
   }
 
   Status add(const ChannelWrite& write) {
     if (!is_text(write.channel, kMaxNameBytes)) return invalid("a channel's name has 1 to 256 bytes of UTF-8");
     if (auto checked = check_value("a write to channel '" + write.channel + "'", write.value); !checked) return checked;
-    command::WriteChannel command{node_.id, write.channel, write.value, write.reducer, write.ttl_ms, write.max_size,
-                                  0,        true,          false};
-    if (const WorkflowChannel* declared = run_.workflow->find_channel(write.channel)) {
-      command.reducer = declared->reducer_name;
-      command.ttl_ms = declared->ttl_ms;
-      command.max_size = declared->max_size;
-      command.schema_version = declared->schema_version;
-      command.into_variable = false;
-      command.sensitive = declared->sensitive;
-    }
-    const auto reducer = reducer_of(command.reducer);
-    if (!reducer) return invalid("reducer '" + command.reducer + "' is not known");
-    if (auto valid = check_channel_write(*reducer, write.value, command.max_size); !valid) return valid;
+    auto command = channels_.plan(write, node_.id, node_.type_id);
+    if (!command) return std::move(command).error();
     state_bytes_ += write.value.size();
-    commands_.push_back(std::move(command));
+    commands_.push_back(std::move(*command));
     return {};
   }
 
@@ -72,7 +64,39 @@ class WritePlan {
       return invalid("an event needs a type, and names of at most 256 bytes of UTF-8");
     }
     if (auto checked = check_value("an event of the node", event.payload); !checked) return checked;
-    commands_.push_back(command::AppendNote{event});
+    command::AppendNote note{event};
+    if (event.type != EventType::output_chunk || redact_chunk(note.event, streams_[chunk_channel(event)])) {
+      commands_.push_back(std::move(note));
+    }
+    return {};
+  }
+
+  /// What the streams of the node's chunks still held back.
+  void finish_streams() {
+    const std::string run_id = run_.id.text();
+    for (auto& [channel, stream] : streams_) {
+      if (auto rest = rest_of_stream(stream, run_id, node_.id, channel)) {
+        commands_.push_back(command::AppendNote{std::move(*rest)});
+      }
+    }
+  }
+
+  Status check(const NodeArtifact& artifact) {
+    if (!is_text(artifact.artifact_id, kMaxNameBytes) || !is_text(artifact.artifact_type, kMaxNameBytes)) {
+      return invalid("an artifact's id and type have 1 to 256 bytes of UTF-8");
+    }
+    for (const std::string* text : {&artifact.version, &artifact.summary}) {
+      if (!text->empty() && !is_text(*text, kMaxFailureMessageBytes)) {
+        return invalid("an artifact's version and summary are UTF-8 of at most 16384 bytes");
+      }
+    }
+    const std::string what = "artifact '" + artifact.artifact_id + "'";
+    if (artifact.content.size() > options_.max_artifact_bytes) {
+      return too_large(what, "max_artifact_bytes", options_.max_artifact_bytes);
+    }
+    if (auto checked = json::check(artifact.content, {options_.max_artifact_bytes, options_.max_json_depth}); !checked) {
+      return invalid(what + ": " + checked.error().message);
+    }
     return {};
   }
 
@@ -126,6 +150,8 @@ class WritePlan {
   const EngineOptions& options_;
   const Run& run_;
   const WorkflowNode& node_;
+  ChannelPlan channels_;
+  std::map<std::string, StreamScrubber> streams_;
   std::vector<RunCommand> commands_;
   std::size_t completion_bytes_ = 0;
   std::size_t state_bytes_ = 0;  // by how much the state grows
@@ -145,6 +171,10 @@ Result<std::vector<RunCommand>> plan_writes(const EngineOptions& options, const 
   }
   for (const Event& event : completed.events) {
     if (auto ok = plan.add(event); !ok) return std::move(ok).error();
+  }
+  plan.finish_streams();
+  for (const NodeArtifact& artifact : completed.artifacts) {
+    if (auto ok = plan.check(artifact); !ok) return std::move(ok).error();
   }
   for (const HostWrite& write : completed.host_writes) {
     if (auto ok = plan.check(write); !ok) return std::move(ok).error();

@@ -31,7 +31,9 @@ class PortResolver {
   Result<std::optional<std::string>> operator()(const StaticPort& bound) const { return std::optional(bound.value); }
 
   Result<std::optional<std::string>> operator()(const ExpressionPort& bound) const {
-    auto value = bound.expression.evaluate(RunScope(header_, state_, {}, {}));
+    RunScope scope(header_, state_, {}, {});
+    auto value = bound.expression.evaluate(scope.read_as(workflow_, node_));
+    if (!scope.access()) return scope.access().error();
     if (!value) return missing(node_, port_, value.error().message);
     return std::optional(std::move(*value));
   }
@@ -62,9 +64,20 @@ class PortResolver {
 
 }  // namespace
 
+std::optional<std::string> RunScope::channel(std::string_view name) const {
+  const WorkflowChannel* declared = workflow_ == nullptr ? nullptr : workflow_->find_channel(name);
+  if (declared != nullptr && !declared->access.allows_read(reader_->id, reader_->type_id)) {
+    access_ = channel_access_denied(name, reader_->id, reader_->type_id, "readers");
+    return std::nullopt;
+  }
+  auto value = value_in(state_.channels, name);
+  if (!value && declared != nullptr && !declared->default_value.empty()) value = declared->default_value;
+  return value;
+}
+
 std::optional<std::string> RunScope::find(std::string_view root, std::string_view name) const {
   if (root == "variables") return value_in(state_.variables, name);
-  if (root == "channels") return value_in(state_.channels, name);
+  if (root == "channels") return channel(name);
   if (root == "output") return as_owned(json::member(output_, name));
   if (root == "inputs") return as_owned(json::member(inputs_, name));
   if (root == "nodes") {

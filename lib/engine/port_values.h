@@ -15,13 +15,27 @@ class RunScope final : public ExpressionScope {
   RunScope(const RunHeader& header, const RunState& state, std::string_view inputs, std::string_view output)
       : header_(header), state_(state), inputs_(inputs), output_(output) {}
 
+  /// From now on channels are read as this node may read them.
+  RunScope& read_as(const Workflow& workflow, const WorkflowNode& node) {
+    workflow_ = &workflow;
+    reader_ = &node;
+    return *this;
+  }
+  /// What was read and not allowed: channel_access_denied.
+  [[nodiscard]] Status access() const { return access_; }
+
   [[nodiscard]] std::optional<std::string> find(std::string_view root, std::string_view name) const override;
 
  private:
+  [[nodiscard]] std::optional<std::string> channel(std::string_view name) const;
+
   const RunHeader& header_;
   const RunState& state_;
   std::string_view inputs_;
   std::string_view output_;
+  const Workflow* workflow_ = nullptr;
+  const WorkflowNode* reader_ = nullptr;
+  mutable Status access_;
 };
 
 /// The inputs object of a node that is about to start. Errors: validation_error naming the port that has no value.

@@ -15,6 +15,9 @@ std::string encode_header(const RunHeader& header) {
     object.integer("createdMs", header.created_ms);
     object.integer("maxNodeExecutions", header.max_node_executions);
     object.integer("engineVersion", header.engine_version);
+    object.integer("eventLogSchemaVersion", header.event_log_schema_version);
+    if (header.forced_engine_version) object.boolean("forcedEngineVersion", true);
+    if (header.masking != MaskingMode::mask) object.string("maskingMode", masking_mode_name(header.masking));
     object.string("transport", header.transport);
     object.raw("inputs", header.inputs);
     object.raw("variables", header.variables);
@@ -55,6 +58,12 @@ Result<RunHeader> decode_header(std::string_view row) {
       header.max_node_executions = static_cast<std::uint32_t>(number());
     else if (key == "engineVersion")
       header.engine_version = static_cast<std::uint32_t>(number());
+    else if (key == "eventLogSchemaVersion")
+      header.event_log_schema_version = static_cast<std::uint32_t>(number());
+    else if (key == "forcedEngineVersion")
+      header.forced_engine_version = json::as_bool(value).value_or(false);
+    else if (key == "maskingMode")
+      header.masking = masking_mode_of(text()).value_or(MaskingMode::mask);
     else if (key == "transport")
       header.transport = text();
     else if (key == "inputs")

@@ -22,6 +22,12 @@ Result<RunView> read_run(const Store& store, const WorkflowCatalog& catalog, std
 
   RunView view{run, std::move(*header), {}, {}};
   view.state = initial_state(view.header);
+  if (view.header.event_log_schema_version < 2) {
+    // There is no log to fold: what the head row says is all that is known (protocol 02 §4.1).
+    auto progress = read_progress(store, tenant, run);
+    if (!progress) return std::move(progress).error();
+    view.state.status = progress->status;
+  }
   auto folded = log.read(run, 0, [&](const EventView& event) {
     if (last_sequence && event.sequence > *last_sequence) return false;
     fold(view.state, event);
@@ -35,13 +41,19 @@ Result<RunView> read_run(const Store& store, const WorkflowCatalog& catalog, std
 }
 
 Status require_run(const Store& store, std::string_view tenant, const RunId& run) {
+  auto progress = read_progress(store, tenant, run);
+  if (!progress) return std::move(progress).error();
+  return {};
+}
+
+Result<RunProgress> read_progress(const Store& store, std::string_view tenant, const RunId& run) {
   auto head = Log(store).head(run);
   if (!head) return std::move(head).error();
   if (!head->has_value()) return kNotFound;
   auto marks = RunMarks::decode((*head)->summary);
   if (!marks) return std::move(marks).error();
   if (marks->tenant != tenant) return kNotFound;
-  return {};
+  return RunProgress{marks->status, (*head)->next_sequence};
 }
 
 namespace {

@@ -13,6 +13,9 @@ namespace openwop::runtime {
 /// The tenant check alone. Errors: run_not_found.
 [[nodiscard]] Status require_run(const Store& store, std::string_view tenant, const RunId& run);
 
+/// How far a run is, from its head row. Errors: run_not_found, as above.
+[[nodiscard]] Result<RunProgress> read_progress(const Store& store, std::string_view tenant, const RunId& run);
+
 /// Errors: validation_error for a cursor that list_runs() did not give.
 [[nodiscard]] Result<RunPage> list_runs(const Store& store, const RunFilter& filter, std::string_view cursor,
                                         std::size_t limit);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/artifacts.h"
+#include "engine/event_redaction.h"
 #include "engine/graph.h"
 #include "engine/node_writes.h"
 #include "engine/port_values.h"
@@ -39,14 +41,18 @@ const std::string* missing_capability(const NodeType& type, const EngineOptions&
   return nullptr;
 }
 
-std::string mask_outputs(std::string_view outputs, const std::vector<std::string>& sensitive) {
+std::string mask_outputs(std::string_view outputs, const std::vector<std::string>& sensitive, MaskingMode mode) {
   std::string out;
   {
     json::ObjectWriter object(out);
     json::for_each_member(outputs, [&](std::string_view key, std::string_view value) {
       const std::string name = json::unescape(key);
       const bool hide = std::find(sensitive.begin(), sensitive.end(), name) != sensitive.end();
-      object.raw_member(name, hide ? kMaskedJson : value);
+      if (!hide) {
+        object.raw_member(name, value);
+      } else if (const auto shown = masked(mode, value)) {
+        object.raw_member(name, *shown);
+      }
       return true;
     });
   }
@@ -59,15 +65,21 @@ Failure failure_of(const Error& error) {
 
 }  // namespace
 
-void RunTurn::apply(const RunCommand& command) {
+Status RunTurn::try_apply(const RunCommand& command) {
   const std::size_t first = events_.size();
-  const auto decided = decide(run_.state, command, now_ms_, events_);
-  assert(decided.ok());
-  if (!decided) broken_ = true;
+  if (auto decided = decide(run_.state, command, now_ms_, events_); !decided) return decided;
   for (std::size_t i = first; i < events_.size(); ++i) {
+    redact_event(events_[i]);
     event_bytes_ += events_[i].payload.size() + events_[i].hidden.size();
     fold(run_.state, view_of(events_[i], run_.state.next_sequence));
   }
+  return {};
+}
+
+void RunTurn::apply(const RunCommand& command) {
+  const auto applied = try_apply(command);
+  assert(applied.ok());
+  if (!applied) broken_ = true;
 }
 
 // ---- commands ----
@@ -134,12 +146,19 @@ void RunTurn::go_on() {
   settle();
 }
 
-Status RunTurn::cancel(const command::CancelRun& command) {
-  const std::size_t first = events_.size();
-  if (auto decided = decide(run_.state, command, now_ms_, events_); !decided) return decided;
-  for (std::size_t i = first; i < events_.size(); ++i) fold(run_.state, view_of(events_[i], run_.state.next_sequence));
-  return {};
+Status RunTurn::cancel(const command::CancelRun& command) { return try_apply(command); }
+
+void RunTurn::notes(std::size_t node, std::uint64_t token, const std::vector<RunCommand>& notes) {
+  const NodeState* state = state_of(node);
+  const bool current = state != nullptr && state->status == NodeStatus::running && state->started_sequence == token;
+  if (ended() || !current) return;
+  for (const RunCommand& note : notes) {
+    // A note that the run's state forbids (a run that pauses, say) is lost; the handler's outcome tells what counts.
+    if (!try_apply(note)) return;
+  }
 }
+
+Status RunTurn::write_channel(const command::WriteChannel& command) { return try_apply(command); }
 
 // ---- going through the graph ----
 
@@ -272,8 +291,9 @@ void RunTurn::run_pure(std::size_t node, const PureHandler& handler, std::string
   invocation.inputs = inputs;
   invocation.configurable = run_.header->configurable.empty() ? std::string_view("{}") : run_.header->configurable;
   invocation.variables = &run_.state.variables;
-  const RunScope scope(*run_.header, run_.state, inputs, inputs);
-  invocation.scope = &scope;
+  invocation.channels = &run_.state.channels;
+  RunScope scope(*run_.header, run_.state, inputs, inputs);
+  invocation.scope = &scope.read_as(*run_.workflow, definition);
   invocation.attempt = state == nullptr ? 0 : state->attempt;
   invocation.iteration = state == nullptr ? 0 : state->iteration;
   invocation.loop_index = loop_index_of(run_, node);
@@ -288,6 +308,7 @@ void RunTurn::run_pure(std::size_t node, const PureHandler& handler, std::string
   } catch (...) {
     outcome = Failure{"handler_exception", "the handler threw something that is no std::exception"};
   }
+  if (!scope.access()) outcome = failure_of(scope.access().error());
   const auto* sleep = std::get_if<NodeSleep>(&outcome);
   const bool waits = sleep != nullptr && sleep->due_ms > now_ms_;
   apply(command::StartNode{definition.id, definition.type_id, waits ? sleep->due_ms : 0, {}});
@@ -304,22 +325,34 @@ void RunTurn::finish_node(std::size_t node, NodeOutcome outcome) {
 
 void RunTurn::complete_node(std::size_t node, NodeCompleted completed) {
   const WorkflowNode& definition = node_at(node);
+  add_output_artifact(definition, state_of(node)->iteration, completed);
   auto writes = plan_writes(options_, run_, definition, completed);
   if (!writes) return fail_node(node, failure_of(writes.error()));
   for (const RunCommand& write : *writes) apply(write);
-  const RunScope scope(*run_.header, run_.state, {}, completed.outputs);
+  keep_artifacts(definition, completed.artifacts);
+  RunScope scope(*run_.header, run_.state, {}, completed.outputs);
+  scope.read_as(*run_.workflow, definition);
   auto choice = choose_edges(*run_.workflow, node, completed.port, completed.default_port, scope);
+  if (!scope.access()) return fail_node(node, failure_of(scope.access().error()));
   if (!choice) return fail_node(node, failure_of(choice.error()));
 
   for (HostWrite& write : completed.host_writes) host_writes_.push_back(std::move(write));
   const auto stop = loop_past_limit(*choice, LoopCeiling::of_target);
   command::CompleteNode complete{definition.id, std::move(completed.outputs), {}, stop ? EdgeChoice{} : *choice};
   if (!definition.sensitive_outputs.empty() && !complete.outputs.empty()) {
-    complete.masked_outputs = mask_outputs(complete.outputs, definition.sensitive_outputs);
+    complete.masked_outputs = mask_outputs(complete.outputs, definition.sensitive_outputs, run_.header->masking);
   }
+  if (completed.cost && !completed.cost->empty()) complete.cost = completed.cost->to_json();
   apply(std::move(complete));
   if (stop) return stop_at_loopback_limit(*stop);
   push_targets(node, *choice);
+}
+
+void RunTurn::keep_artifacts(const WorkflowNode& node, const std::vector<NodeArtifact>& artifacts) {
+  for (const NodeArtifact& artifact : artifacts) {
+    rows_.emplace_back(artifact_key(run_.id, artifact.artifact_id), artifact_row(run_.id, node.id, artifact, now_ms_));
+    apply(command::AppendNote{artifact_event(node.id, artifact)});
+  }
 }
 
 std::optional<std::uint32_t> RunTurn::loop_past_limit(const EdgeChoice& choice, LoopCeiling ceiling) const {
@@ -355,9 +388,10 @@ void RunTurn::fail_node(std::size_t node, Failure failure) {
   }
   std::string output;
   json::ObjectWriter(output).raw("error", failure.to_json());
-  const RunScope scope(*run_.header, run_.state, {}, output);
+  RunScope scope(*run_.header, run_.state, {}, output);
+  scope.read_as(*run_.workflow, definition);
   auto choice = choose_failure_edges(*run_.workflow, node, scope);
-  const bool handled = choice.ok() && (!choice->live.empty() || !choice->loops.empty());
+  const bool handled = choice.ok() && scope.access().ok() && (!choice->live.empty() || !choice->loops.empty());
   const auto stop = handled ? loop_past_limit(*choice, LoopCeiling::of_workflow) : std::nullopt;
   apply(command::FailNode{definition.id, failure, handled && !stop ? *choice : EdgeChoice{}});
   if (stop) return stop_at_loopback_limit(*stop);

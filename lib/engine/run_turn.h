@@ -31,6 +31,10 @@ class RunTurn {
   // ---- commands; each is followed by settle() ----
   void start();
   void node_done(std::size_t node, std::uint64_t token, NodeOutcome outcome);
+  /// Events that a handler has recorded while it works.
+  void notes(std::size_t node, std::uint64_t token, const std::vector<RunCommand>& notes);
+  /// Errors: conflict, as for cancel().
+  [[nodiscard]] Status write_channel(const command::WriteChannel& command);
   void timers_due();
   void take_over();
   /// Goes on where a turn stopped at max_events_per_commit, or where the last process stopped.
@@ -41,6 +45,8 @@ class RunTurn {
   // ---- what came of it ----
   [[nodiscard]] std::vector<Event>& events() { return events_; }
   [[nodiscard]] std::vector<HostWrite>& host_writes() { return host_writes_; }
+  /// Rows of the engine's own that belong to the events: key, value.
+  [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& rows() const { return rows_; }
   /// The turn stopped at max_events_per_commit; go_on() in another turn.
   [[nodiscard]] bool more() const { return more_; }
   /// The engine asked for something that the run's state forbids: a mistake of ours. Throw the turn away, and
@@ -63,8 +69,11 @@ class RunTurn {
   void stop_at_loopback_limit(std::uint32_t edge);
   void push_targets(std::size_t node, const EdgeChoice& choice);
 
-  /// decide + fold.
+  /// decide + redact + fold.
   void apply(const RunCommand& command);
+  [[nodiscard]] Status try_apply(const RunCommand& command);
+  /// The artifacts of a completion, as rows and events.
+  void keep_artifacts(const WorkflowNode& node, const std::vector<NodeArtifact>& artifacts);
   [[nodiscard]] bool ended() const { return is_terminal(run_.state.status); }
   [[nodiscard]] const WorkflowNode& node_at(std::size_t node) const { return run_.workflow->nodes[node]; }
   [[nodiscard]] const NodeState* state_of(std::size_t node) const { return run_.state.find_node(node_at(node).id); }
@@ -75,6 +84,7 @@ class RunTurn {
   std::vector<Event> events_;
   std::size_t event_bytes_ = 0;
   std::vector<HostWrite> host_writes_;
+  std::vector<std::pair<std::string, std::string>> rows_;
   std::deque<std::size_t> candidates_;
   bool more_ = false;
   bool broken_ = false;

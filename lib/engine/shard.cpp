@@ -2,12 +2,25 @@
 
 #include <algorithm>
 
+#include "engine/channel_writes.h"
 #include "engine/run_header.h"
 
 namespace openwop::runtime {
 
 namespace {
 constexpr int kMaxCancelTries = 16;
+
+/// A run of a newer engine is read, never carried on: what its events mean is not known here (protocol 01 §8.1).
+Status may_carry_out(const RunId& run, const RunHeader& header, const EngineOptions& options) {
+  const bool newer = header.engine_version > options.engine_version && !header.forced_engine_version;
+  if (!newer && header.event_log_schema_version >= 2) return {};
+  Error error{ErrorCode::engine_version_mismatch, "the run belongs to an engine of another version"};
+  json::ObjectWriter(error.details)
+      .string("runId", run.text())
+      .integer("persistedVersion", header.engine_version)
+      .integer("currentVersion", options.engine_version);
+  return error;
+}
 }
 
 // ---- mailbox ----
@@ -84,6 +97,7 @@ Result<std::optional<Shard::Resident>> Shard::load(const RunId& run_id) const {
   if (!header_row) return std::move(header_row).error();
   auto header = decode_header(header_row->value_or(""));
   if (!header) return std::move(header).error();
+  if (auto allowed = may_carry_out(run_id, *header, core_.options); !allowed) return std::move(allowed).error();
   auto workflow = core_.catalog.by_digest(header->workflow_digest);
   if (!workflow) return std::move(workflow).error();
 
@@ -93,14 +107,17 @@ Result<std::optional<Shard::Resident>> Shard::load(const RunId& run_id) const {
                     std::move(*marks)};
   resident.run.unsettled = resident.marks.unsettled;
   resident.run.state = initial_state(*resident.run.header);
+  Status readable;
   auto folded = log.read(run_id, 0, [&](const EventView& event) {
     // A commit of the run may land between these reads: the state is that of the head row, and the guard refuses what
     // is built on it if the run has moved on.
     if (event.sequence >= resident.head.next_sequence) return false;
     fold(resident.run.state, event);
-    return true;
+    readable = check_channel_event(*resident.run.workflow, run_id, event);
+    return readable.ok();
   });
   if (!folded) return std::move(folded).error();
+  if (!readable) return std::move(readable).error();
   if (resident.run.state.next_sequence != resident.head.next_sequence) {
     return Error{ErrorCode::store_corrupt, "log of run " + run_id.text() + " ends before its head row says"};
   }
@@ -177,6 +194,40 @@ void Shard::handle(HandlerDoneMessage message) {
   finish(std::move(*resident), turn, std::move(origin), nullptr, false);
 }
 
+void Shard::handle(NotesMessage message) {
+  Message origin(std::move(message));
+  auto& notes = std::get<NotesMessage>(origin);
+  auto resident = take_or_defer(notes.run, origin);
+  if (!resident) return;
+  RunTurn turn(core_.options, resident->run, core_.now_ms());
+  turn.notes(notes.node, notes.token, notes.notes);
+  finish(std::move(*resident), turn, std::move(origin), nullptr, false);
+}
+
+void Shard::handle(ChannelMessage message) {
+  auto resident = take(message.run);
+  if (!resident) return message.done(std::move(resident).error());
+  if (!resident->has_value() || (*resident)->run.header->tenant != message.write.tenant) {
+    if (resident->has_value()) put_back(std::move(**resident));
+    return message.done(Error{ErrorCode::run_not_found, "no run has this id"});
+  }
+  Run& run = (*resident)->run;
+  auto command = ChannelPlan(core_.options, run).plan(message.write);
+  RunTurn turn(core_.options, run, core_.now_ms());
+  Status written = command ? Status{} : Status(std::move(command).error());
+  if (message.tries > kMaxCancelTries) {
+    written = Error{ErrorCode::service_unavailable, "the run changes too fast to be written to"};
+  }
+  if (written) written = turn.write_channel(*command);
+  if (!written) {
+    put_back(std::move(**resident));
+    return message.done(std::move(written).error());
+  }
+  finish(std::move(**resident), turn, std::move(message), nullptr, false);
+}
+
+void Shard::handle(CallMessage message) { core_.executor->post(std::move(message.call)); }
+
 void Shard::handle(TimerMessage message) {
   Message origin(message);
   auto resident = take_or_defer(message.run, origin);
@@ -246,6 +297,7 @@ bool Shard::add_rows(TurnTask& task, Resident& resident, RunTurn& turn, bool cre
                 resident.run.header->engine_version);
     put_changed_rows(task.transaction, id, before, after);
   }
+  for (const auto& [key, value] : turn.rows()) task.transaction.put(key, value);
   for (const HostWrite& write : turn.host_writes()) {
     const std::string key = std::string(1, kHostPrefix) + write.key;
     if (write.value) {
@@ -290,7 +342,8 @@ void Shard::sort_out_handlers(TurnTask& task, Resident& resident, std::uint64_t 
         core_.link, std::move(type),
         HandlerRun::Facts{id, resident.run.header, resident.run.workflow, i, state->started_sequence, state->attempt,
                           state->iteration, loop_index_of(resident.run, i), state->started_ms,
-                          state->inputs.empty() ? "{}" : state->inputs, resident.run.state.variables}));
+                          state->inputs.empty() ? "{}" : state->inputs, resident.run.state.variables,
+                          resident.run.state.channels, resident.run.state.pins, state->emitted}));
     task.start.push_back(kept.back());
   }
   if (kept.empty()) {

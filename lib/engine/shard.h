@@ -47,6 +47,9 @@ class Shard {
   void handle(CreateMessage message);
   void handle(CancelMessage message);
   void handle(HandlerDoneMessage message);
+  void handle(NotesMessage message);
+  void handle(ChannelMessage message);
+  void handle(CallMessage message);
   void handle(TimerMessage message);
   void handle(GoOnMessage message);
   void handle(std::unique_ptr<FailedTurnMessage> message);

@@ -14,6 +14,15 @@ void add_fixture_nodes(NodeRegistry& registry) {
                 PureHandler([](const NodeInvocation&) -> NodeOutcome { return NodeCompleted{}; }),
                 {"conformance.never-provided"},
                 {}});
+  // Reports the cost attributes of its config, sound and unsound ones (protocol 02 §12.6).
+  registry.add({"conformance.cost.emit",
+                PureHandler([](const NodeInvocation& node) -> NodeOutcome {
+                  NodeCompleted completed;
+                  completed.cost = sanitize_cost(node.config_value("attrs").value_or("{}"));
+                  return completed;
+                }),
+                {},
+                {}});
 }
 
 namespace nodes {

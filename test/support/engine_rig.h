@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "openwop/ai_provider.h"
 #include "openwop/engine.h"
 #include "openwop/memory_store.h"
 #include "support/catch.h"
@@ -71,6 +72,7 @@ struct EngineRig {
     options.retry_initial_ms = 100;
     add_builtin_nodes(options.nodes);
     add_fixture_nodes(options.nodes);
+    add_ai_nodes(options.nodes);
   }
 
   /// Opens the engine, or opens it again on the same store as after a restart.

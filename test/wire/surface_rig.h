@@ -7,6 +7,7 @@
 #include <sstream>
 #include <string>
 
+#include "openwop/ai_provider.h"
 #include "openwop/engine.h"
 #include "openwop/json.h"
 #include "openwop/memory_store.h"
@@ -23,6 +24,8 @@ class SurfaceRig {
     EngineOptions engine_options{.store = store, .threads = 0, .clock = clock};
     add_builtin_nodes(engine_options.nodes);
     add_fixture_nodes(engine_options.nodes);
+    add_ai_nodes(engine_options.nodes);
+    options.mock_providers.assign(kMockProviderIds.begin(), kMockProviderIds.end());
     auto opened = Engine::open(std::move(engine_options));
     REQUIRE(opened.ok());
     engine = *std::move(opened);

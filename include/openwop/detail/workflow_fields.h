@@ -137,6 +137,7 @@ inline WorkflowNode read_node(ObjectReader& reader, std::vector<WorkflowProblem>
   }
   if (const auto settings = reader.raw("settings", json::Kind::object)) node.settings = *settings;
   if (const auto agent = reader.raw("agent", json::Kind::object)) node.agent = *agent;
+  node.artifact_type = reader.string("artifactType").value_or("");
   node.disabled = reader.boolean("disabled", false);
   read_inputs(node, reader, problems, node_indexes);
   read_sensitive_outputs(node, reader);
@@ -205,7 +206,37 @@ inline bool is_vendor_reducer(std::string_view name) {
   return is_part(name.substr(0, dot)) && is_part(name.substr(dot + 1));
 }
 
-inline WorkflowChannel read_channel(std::string name, std::string_view raw, ObjectReader& reader) {
+inline std::optional<std::vector<std::string>> read_access_list(ObjectReader& access, std::string_view name) {
+  const auto raw = access.raw(name, json::Kind::array);
+  if (!raw) return std::nullopt;
+  std::vector<std::string> entries;
+  bool sound = true;
+  for (const std::string_view element : elements_of(*raw)) {
+    auto text = json::as_string(element);
+    sound = sound && text && !text->empty();
+    if (text) entries.push_back(std::move(*text));
+  }
+  if (!sound) access.problem(name, "has to hold node ids or patterns of type ids");
+  return entries;
+}
+
+inline ChannelAccess read_access(ObjectReader& channel, std::vector<WorkflowProblem>& problems) {
+  ChannelAccess access;
+  const auto raw = channel.raw("access");
+  if (!raw) return access;
+  if (const auto word = json::as_string(*raw)) {
+    access.closed = *word == "private";
+    if (!access.closed && *word != "public") channel.problem("access", "has no known value");
+    return access;
+  }
+  ObjectReader reader(problems, channel.pointer("access"), *raw);
+  access.readers = read_access_list(reader, "readers");
+  access.writers = read_access_list(reader, "writers");
+  return access;
+}
+
+inline WorkflowChannel read_channel(std::string name, std::string_view raw, ObjectReader& reader,
+                                    std::vector<WorkflowProblem>& problems) {
   constexpr std::int64_t kMaxTtlMs = 31'536'000'000;  // a year
   WorkflowChannel channel;
   channel.name = std::move(name);
@@ -221,6 +252,15 @@ inline WorkflowChannel read_channel(std::string name, std::string_view raw, Obje
   channel.max_size = reader.integer("maxSize", 0, 1);
   channel.ttl_ms = reader.integer("ttlMs", 0, 1, kMaxTtlMs);
   channel.schema_version = reader.integer("schemaVersion", 1, 1);
+  if (const auto older = reader.raw("compatibleWith", json::Kind::array)) {
+    for (const std::string_view element : elements_of(*older)) {
+      const std::int64_t version = json::as_int(element).value_or(0);
+      if (version < 1) reader.problem("compatibleWith", "has to hold integers of at least 1");
+      channel.compatible_with.push_back(version);
+    }
+  }
+  if (const auto schema = reader.raw("schema", json::Kind::object)) channel.schema = *schema;
+  channel.access = read_access(reader, problems);
   channel.sensitive = reader.boolean("sensitive", false);
   return channel;
 }

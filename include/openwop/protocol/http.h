@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -77,6 +78,17 @@ class EventStream {
   /// What comes next; waits for it at most `max_wait_ms`, and with 0 not at all. Includes keep-alive comments, which
   /// are made only inside a wait. After `end` it gives `end` for ever.
   [[nodiscard]] virtual StreamFrame next(std::int64_t max_wait_ms) = 0;
+
+  // ---- for a host that waits by itself, for many streams on one thread ----
+
+  /// Called when next() may have more to say than before, from any thread, perhaps with the lock of whoever has it to
+  /// say: it must be quick and must not call back. Set it before the first next(); one call may still be under way when
+  /// the stream is destroyed.
+  virtual void on_ready(std::function<void()> callback) = 0;
+  /// How long the host may sleep unless on_ready() calls: until a batch or a keep-alive comment is due.
+  [[nodiscard]] virtual std::int64_t due_in_ms() const = 0;
+  /// As next(0), for a host that has slept `waited_ms` since the last call.
+  [[nodiscard]] virtual StreamFrame next_after(std::int64_t waited_ms) = 0;
 
   /// Ends the stream: a next() that waits, and every later one, gives `end`. For a client that has gone, from any
   /// thread.

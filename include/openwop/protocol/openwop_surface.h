@@ -64,6 +64,9 @@ struct SurfaceOptions {
   std::string public_url = {};
   /// Published as testing.testKeyPrefix when there are test keys; empty: not published.
   std::string test_key_prefix = {};
+  /// Mock providers that a test key may name in configurable.mockProvider, as published in discovery; the engine's
+  /// registry has to have core.ai.callPrompt of add_ai_nodes(). See kMockProviderIds.
+  std::vector<std::string> mock_providers = {};
   /// Publish the registered workflows whose ids begin with `conformance-` as fixtures.
   bool advertise_fixtures = false;
 

@@ -1,6 +1,7 @@
 #include "protocol/openwop/answer.h"
 
 #include "openwop/json.h"
+#include "openwop/redaction.h"
 
 namespace openwop::wire {
 
@@ -16,6 +17,8 @@ http::Response error_response(const Error& error) {
     envelope.string("message", error.message.empty() ? error_name(error.code) : std::string_view(error.message));
     if (!error.details.empty()) envelope.raw("details", error.details);
   }
+  // Whatever of the request a message quotes, no secret comes back.
+  redact_json(body);
   http::Response response = json_response(http_status(error.code), std::move(body));
   if (const auto seconds = json::member(error.details, "retryAfter")) {
     response.headers.emplace("Retry-After", std::string(*seconds));

@@ -38,7 +38,8 @@ Status read_callback_url(std::string_view raw, CreateRun& run) {
 }
 
 // One member of the body. The document composes two closed schemas; read as one closed object (trap T-3).
-Status read_member(std::string_view name, std::string_view raw, const ApiKey& key, CreateRun& run) {
+Status read_member(std::string_view name, std::string_view raw, const ApiKey& key,
+                   const std::vector<std::string>& mock_providers, CreateRun& run) {
   if (name == "workflowId") {
     auto id = read_text(raw, "workflowId", kMaxWorkflowIdCharacters);
     if (!id) return std::move(id).error();
@@ -57,7 +58,7 @@ Status read_member(std::string_view name, std::string_view raw, const ApiKey& ke
   } else if (name == "callbackUrl") {
     return read_callback_url(raw, run);
   } else if (name == "configurable") {
-    if (auto checked = check_configurable(raw, key); !checked) return checked;
+    if (auto checked = check_configurable(raw, key, mock_providers); !checked) return checked;
     run.configurable = raw;
   } else if (name == "tags") {
     auto tags = read_tags(raw);
@@ -72,12 +73,12 @@ Status read_member(std::string_view name, std::string_view raw, const ApiKey& ke
   return {};
 }
 
-Result<CreateRun> read_run(std::string_view body, const ApiKey& key) {
+Result<CreateRun> read_run(std::string_view body, const ApiKey& key, const std::vector<std::string>& mock_providers) {
   CreateRun run;
   run.tenant = key.tenant;
   Status status;
   json::for_each_member(body, [&](std::string_view raw_key, std::string_view value) {
-    status = read_member(json::unescape(raw_key), value, key, run);
+    status = read_member(json::unescape(raw_key), value, key, mock_providers, run);
     return status.ok();
   });
   if (!status) return std::move(status).error();
@@ -133,7 +134,7 @@ Result<http::Response> execute(SurfaceParts& surface, const Call& call, const Ke
   if (!body) return std::move(body).error();
   auto version = forced_engine_version(surface, call);
   if (!version) return std::move(version).error();
-  auto read = read_run(*body, *call.key);
+  auto read = read_run(*body, *call.key, surface.options.mock_providers);
   if (!read) return std::move(read).error();
   if (auto dedup = check_dedup(call); !dedup) return std::move(dedup).error();
   workflow_id = read->workflow_id;

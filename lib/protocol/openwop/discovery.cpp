@@ -19,6 +19,14 @@ void add_testing(json::ObjectWriter& document, const SurfaceParts& surface) {
   const std::int64_t current = surface.engine.options().engine_version;
   json::ObjectWriter testing(document.value_of("testing"));
   if (!surface.options.test_key_prefix.empty()) testing.string("testKeyPrefix", surface.options.test_key_prefix);
+  if (!surface.options.mock_providers.empty()) {
+    std::string& mocks = testing.value_of("mockProviders");
+    for (const std::string& id : surface.options.mock_providers) {
+      mocks += mocks.back() == ':' ? '[' : ',';
+      json::append_quoted(mocks, id);
+    }
+    mocks += ']';
+  }
   json::ObjectWriter(testing.value_of("forceEngineVersionRange"))
       .integer("min", std::max<std::int64_t>(current - 1, 0))
       .integer("max", current + 1);
@@ -55,6 +63,9 @@ void add_fixtures(json::ObjectWriter& document, const SurfaceParts& surface) {
 // so both carry them (trap T-5).
 void add_feature_blocks(json::ObjectWriter& document, const SurfaceParts& surface) {
   document.raw("replay", R"({"supported":false,"modes":[]})");
+  json::ObjectWriter(document.value_of("compliance"))
+      .raw("supportedClasses", "[]")
+      .string("defaultMode", masking_mode_name(surface.engine.options().default_masking));
   document.raw("debugBundle", R"({"supported":false})");
   document.raw("runs", R"({"pauseResume":{"supported":false,"drainPolicies":[]}})");
   document.raw("webhooks", R"({"supported":false,"signatureAlgorithms":[]})");

@@ -109,11 +109,26 @@ class RunEventStream final : public http::EventStream {
       if (ended_) return {http::StreamFrame::Kind::end, {}};
       if (max_wait_ms <= 0) return {http::StreamFrame::Kind::idle, {}};
       max_wait_ms -= wait(max_wait_ms);
-      if (silent_ms_ >= surface_.options.keepalive_ms) {
-        silent_ms_ = 0;
-        return {http::StreamFrame::Kind::bytes, ":keepalive\n\n"};
-      }
+      if (silent_ms_ >= surface_.options.keepalive_ms) return keep_alive();
     }
+  }
+
+  void on_ready(std::function<void()> callback) override {
+    if (place_) place_->wakeup()->on_change(std::move(callback));
+  }
+
+  [[nodiscard]] std::int64_t due_in_ms() const override {
+    if (ended_ || frames_.has_output()) return 0;
+    const std::int64_t keepalive_ms = std::max<std::int64_t>(surface_.options.keepalive_ms - silent_ms_, 0);
+    return frames_.holds_batch() ? std::min(keepalive_ms, std::max<std::int64_t>(batch_due_in_ms(), 0)) : keepalive_ms;
+  }
+
+  [[nodiscard]] http::StreamFrame next_after(std::int64_t waited_ms) override {
+    silent_ms_ += waited_ms;
+    if (frames_.holds_batch()) batch_waited_ms_ += waited_ms;
+    http::StreamFrame frame = next(0);
+    if (frame.kind == http::StreamFrame::Kind::idle && silent_ms_ >= surface_.options.keepalive_ms) return keep_alive();
+    return frame;
   }
 
   void cancel() override {
@@ -121,6 +136,11 @@ class RunEventStream final : public http::EventStream {
   }
 
  private:
+  http::StreamFrame keep_alive() {
+    silent_ms_ = 0;
+    return {http::StreamFrame::Kind::bytes, ":keepalive\n\n"};
+  }
+
   // Reads what is there, until a frame is full or the log has no more.
   void gather() {
     if (place_->wakeup()->cancelled()) return end();

@@ -5,19 +5,30 @@
 namespace openwop::wire {
 
 void Wakeup::ring() {
+  std::function<void()> callback;
   {
     const std::lock_guard lock(mutex_);
     rung_ = true;
+    callback = callback_;
   }
   changed_.notify_all();
+  if (callback) callback();
 }
 
 void Wakeup::cancel() {
+  std::function<void()> callback;
   {
     const std::lock_guard lock(mutex_);
     cancelled_ = true;
+    callback = callback_;
   }
   changed_.notify_all();
+  if (callback) callback();
+}
+
+void Wakeup::on_change(std::function<void()> callback) {
+  const std::lock_guard lock(mutex_);
+  callback_ = std::move(callback);
 }
 
 bool Wakeup::cancelled() const {

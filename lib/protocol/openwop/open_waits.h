@@ -6,6 +6,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -19,6 +20,8 @@ class Wakeup {
 
   void ring();
   void cancel();
+  /// Called by ring() and cancel() from then on.
+  void on_change(std::function<void()> callback);
   [[nodiscard]] bool cancelled() const;
   /// Waits for the next ring, at most `timeout_ms`; a ring since the last wait counts.
   [[nodiscard]] Cause wait(std::int64_t timeout_ms);
@@ -28,6 +31,7 @@ class Wakeup {
   std::condition_variable changed_;
   bool rung_ = false;
   bool cancelled_ = false;
+  std::function<void()> callback_;
 };
 
 class OpenWaits {

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "openwop/json.h"
+#include "openwop/redaction.h"
 #include "protocol/openwop/answer.h"
 #include "protocol/openwop/bearer_keys.h"
 #include "protocol/openwop/routes.h"
@@ -33,7 +34,9 @@ Result<RunId> run_id_of(const Call& call) {
 namespace {
 
 void log(const SurfaceParts& surface, LogLevel level, std::string_view message, std::string_view fields) {
-  if (surface.options.log) surface.options.log(level, message, fields);
+  if (!surface.options.log) return;
+  const auto clean = scrub_json(fields);
+  surface.options.log(level, message, clean ? std::string_view(*clean) : fields);
 }
 
 // 5xx answers carry an id that a log line carries too; what went wrong inside is told only there (protocol 01 §5.1).

@@ -67,11 +67,11 @@ http::Reply poll_response(const Page& page, bool is_complete) {
 // The page that is there now; nothing when the caller has to wait for one.
 Result<std::optional<http::Reply>> answer_now(const SurfaceParts& surface, const Call& call, const PollRequest& poll) {
   // Status first: an ended run has its last event in the log already, so an empty page after it means the end.
-  const auto run = surface.engine.run(call.tenant(), poll.run);
+  const auto run = surface.engine.progress(call.tenant(), poll.run);
   if (!run) return run.error();
   auto page = read_page(surface, call, poll);
   if (!page) return std::move(page).error();
-  const bool beyond_end = page->count == 0 && is_terminal(run->state.status);
+  const bool beyond_end = page->count == 0 && is_terminal(run->status);
   if (page->count > 0 || beyond_end) return std::optional(poll_response(*page, page->terminal || beyond_end));
   return std::optional<http::Reply>{};
 }

@@ -15,6 +15,7 @@ constexpr std::array kRoutes = {
     Route{"GET", "/v1/runs", "runs:read", list_runs},
     Route{"GET", "/v1/runs/{runId}", "runs:read", get_run},
     Route{"GET", "/v1/runs/{runId}/explain", "runs:read", explain_run},
+    Route{"GET", "/v1/runs/{runId}/artifacts/{artifactId}", "artifacts:read", get_artifact},
     Route{"POST", "/v1/runs/{runId}/cancel", "runs:cancel", cancel_run},
     Route{"GET", "/v1/runs/{runId}/events", "runs:read", stream_run_events},
     Route{"GET", "/v1/runs/{runId}/events/poll", "runs:read", poll_run_events},

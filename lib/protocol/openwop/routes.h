@@ -44,6 +44,7 @@ Result<http::Reply> list_runs(SurfaceParts& surface, const Call& call);
 Result<http::Reply> explain_run(SurfaceParts& surface, const Call& call);
 Result<http::Reply> cancel_run(SurfaceParts& surface, const Call& call);
 Result<http::Reply> stream_run_events(SurfaceParts& surface, const Call& call);
+Result<http::Reply> get_artifact(SurfaceParts& surface, const Call& call);
 Result<http::Reply> poll_run_events(SurfaceParts& surface, const Call& call);
 
 }  // namespace openwop::wire

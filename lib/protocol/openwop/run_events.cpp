@@ -44,8 +44,10 @@ Result<std::int64_t> read_buffer_ms(const Call& call) {
 // treated as absent (02 §5.8).
 std::optional<std::uint64_t> last_event_id(const Call& call, const RunId& run) {
   const auto header = http::header(call.request.headers, "Last-Event-ID");
-  if (!header) return std::nullopt;
-  std::string_view text = *header;
+  // A browser's EventSource cannot set headers on its first request, so a query says the same; the header is newer.
+  const auto query = call.target.parameter("lastEventId");
+  if (!header && !query) return std::nullopt;
+  std::string_view text = header ? *header : *query;
   const std::string prefix = "evt_" + run.text() + "_";
   if (text.starts_with(prefix)) text.remove_prefix(prefix.size());
   const auto sequence = whole_number(text);
@@ -74,21 +76,20 @@ Result<http::Reply> whole_log(SurfaceParts& surface, const Call& call, const Run
   return http::Reply(json_response(200, std::move(body)));
 }
 
-Result<http::Reply> open_stream(SurfaceParts& surface, const Call& call, const RunView& run, StreamModes modes,
-                                std::int64_t buffer_ms) {
-  EventStreamPlan plan{
-      .tenant = std::string(call.tenant()), .run_id = run.run_id, .modes = modes, .buffer_ms = buffer_ms};
-  const std::uint64_t end = run.state.next_sequence;
-  const auto seen = last_event_id(call, run.run_id);
+Result<http::Reply> open_stream(SurfaceParts& surface, const Call& call, const RunId& run_id,
+                                const RunProgress& run, StreamModes modes, std::int64_t buffer_ms) {
+  EventStreamPlan plan{.tenant = std::string(call.tenant()), .run_id = run_id, .modes = modes, .buffer_ms = buffer_ms};
+  const std::uint64_t end = run.next_sequence;
+  const auto seen = last_event_id(call, run_id);
   // An id beyond the end cannot have come from here; the client waits for what is new.
   const std::uint64_t from = seen ? std::min(*seen + 1, end) : 0;
-  if (is_terminal(run.state.status) && from >= end) {
+  if (is_terminal(run.status) && from >= end) {
     return http::Reply(make_event_stream(surface, std::move(plan), nullptr, nullptr));
   }
   if (from > 0 && modes.has(StreamMode::values)) plan.resumed_after = from - 1;
   auto place = surface.waits.enter(OpenWaits::Kind::stream);
   if (!place) return overloaded(surface, "too many streams are open (max_streams)");
-  auto subscription = surface.engine.subscribe(call.tenant(), run.run_id, from);
+  auto subscription = surface.engine.subscribe(call.tenant(), run_id, from);
   if (!subscription) return std::move(subscription).error();
   return http::Reply(make_event_stream(surface, std::move(plan), std::move(place), *std::move(subscription)));
 }
@@ -98,7 +99,7 @@ Result<http::Reply> open_stream(SurfaceParts& surface, const Call& call, const R
 Result<http::Reply> stream_run_events(SurfaceParts& surface, const Call& call) {
   const auto id = run_id_of(call);
   if (!id) return id.error();
-  const auto run = surface.engine.run(call.tenant(), *id);
+  const auto run = surface.engine.progress(call.tenant(), *id);
   if (!run) return run.error();
   // Both checks come before the choice of the form, so that every kind of client gets the same 400.
   const auto modes = parse_stream_modes(call.target.parameter("streamMode").value_or("updates"));
@@ -106,7 +107,7 @@ Result<http::Reply> stream_run_events(SurfaceParts& surface, const Call& call) {
   const auto buffer_ms = read_buffer_ms(call);
   if (!buffer_ms) return buffer_ms.error();
   if (wants_json(call.request.headers)) return whole_log(surface, call, *id);
-  return open_stream(surface, call, *run, *modes, *buffer_ms);
+  return open_stream(surface, call, *id, *run, *modes, *buffer_ms);
 }
 
 }  // namespace openwop::wire

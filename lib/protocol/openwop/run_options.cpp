@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 
+#include "openwop/ai_provider.h"
 #include "openwop/json.h"
 #include "protocol/openwop/answer.h"
 #include "protocol/openwop/text_checks.h"
@@ -100,13 +101,22 @@ Status check_ai(std::string_view raw) {
   return {};
 }
 
-Status check_mock_provider(std::string_view raw, const ApiKey& key) {
+std::string string_array(const std::vector<std::string>& texts) {
+  std::string out = "[";
+  for (const std::string& text : texts) {
+    if (out.size() > 1) out += ',';
+    json::append_quoted(out, text);
+  }
+  return out + "]";
+}
+
+Status check_mock_provider(std::string_view raw, const ApiKey& key, const std::vector<std::string>& supported) {
   const auto id = json::kind(raw) == json::Kind::object ? json::member(raw, "id") : std::nullopt;
   const auto name = id ? json::as_string(*id) : std::nullopt;
   const bool valid_name = name && !name->empty() && count_characters(*name) <= kMaxMockProviderCharacters;
   if (!key.test) {
     Error error{ErrorCode::mock_provider_forbidden, "mock providers are for test keys"};
-    json::ObjectWriter(error.details).raw("supportedProviders", "[]");
+    json::ObjectWriter(error.details).raw("supportedProviders", string_array(supported));
     if (valid_name) error.details = with_detail(error.details, "requestedProvider", json::quoted(*name));
     return error;
   }
@@ -117,9 +127,12 @@ Status check_mock_provider(std::string_view raw, const ApiKey& key) {
     return closed;
   });
   if (!closed) return invalid_option("mockProvider", raw, "takes an id and an object config only");
-  Error error{ErrorCode::unsupported_mock_provider, "this host has no mock provider of that id"};
-  json::ObjectWriter(error.details).raw("supportedProviders", "[]");
-  return error;
+  if (std::find(supported.begin(), supported.end(), *name) == supported.end()) {
+    Error error{ErrorCode::unsupported_mock_provider, "this host has no mock provider of that id"};
+    json::ObjectWriter(error.details).raw("supportedProviders", string_array(supported));
+    return error;
+  }
+  return check_mock_config(*name, json::member(raw, "config").value_or("{}"));
 }
 
 std::size_t depth_of(std::string_view raw) {
@@ -139,11 +152,12 @@ std::size_t depth_of(std::string_view raw) {
 
 }  // namespace
 
-Status check_configurable(std::string_view configurable, const ApiKey& key) {
+Status check_configurable(std::string_view configurable, const ApiKey& key,
+                          const std::vector<std::string>& mock_providers) {
   if (json::kind(configurable) != json::Kind::object) return invalid_field("configurable", "has to be an object");
   // A forbidden option is refused as such, whatever else is wrong.
   if (const auto mock = json::member(configurable, "mockProvider"); mock) {
-    if (auto checked = check_mock_provider(*mock, key); !checked) return checked;
+    if (auto checked = check_mock_provider(*mock, key, mock_providers); !checked) return checked;
   }
   if (const auto ai = json::member(configurable, "ai"); ai) {
     if (auto checked = check_ai(*ai); !checked) return checked;

@@ -3,14 +3,13 @@
 #include <algorithm>
 
 #include "openwop/json.h"
+#include "openwop/redaction.h"
 #include "openwop/time.h"
 
 namespace openwop::wire {
 
 namespace {
 
-constexpr std::string_view kMasked = R"("[REDACTED]")";
-constexpr std::int64_t kEventLogSchemaVersion = 2;
 
 void add_time(json::ObjectWriter& object, std::string_view key, std::int64_t time_ms) {
   if (time_ms == 0) return;
@@ -49,7 +48,8 @@ void append_variables(std::string& out, const RunView& run) {
   json::ObjectWriter variables(out);
   const auto add = [&](std::string_view name, std::string_view value) {
     const WorkflowVariable* declared = run.workflow ? run.workflow->find_variable(name) : nullptr;
-    variables.raw_member(name, declared != nullptr && declared->sensitive ? kMasked : value);
+    if (declared == nullptr || !declared->sensitive) return void(variables.raw_member(name, value));
+    if (const auto shown = masked(run.header.masking, value)) variables.raw_member(name, *shown);
   };
   // What the run began with, then what its nodes have written since.
   json::for_each_member(run.header.variables, [&](std::string_view raw_name, std::string_view value) {
@@ -67,7 +67,11 @@ void append_channels(std::string& out, const RunView& run) {
     const bool written = value != run.state.channels.end();
     if (!written && channel.default_value.empty()) continue;
     const std::string_view shown = written ? std::string_view(value->second) : channel.default_value;
-    channels.raw_member(channel.name, channel.sensitive ? kMasked : shown);
+    if (!channel.sensitive) {
+      channels.raw_member(channel.name, shown);
+    } else if (const auto hidden = masked(run.header.masking, shown)) {
+      channels.raw_member(channel.name, *hidden);
+    }
   }
 }
 
@@ -86,28 +90,45 @@ void add_options(json::ObjectWriter& snapshot, const RunHeader& header) {
   if (!header.configurable.empty()) snapshot.raw("configurable", header.configurable);
 }
 
+// Left out when nothing was recorded: absent is not zero (protocol 02 §12.6).
+void add_cost(json::ObjectWriter& snapshot, const RunCost& cost) {
+  if (cost.empty()) return;
+  json::ObjectWriter(snapshot.value_of("metrics")).raw("openwopCost", cost.total().to_json());
+}
+
+std::string unredacted_snapshot(const RunView& run) {
+  const RunState& state = run.state;
+  std::string out;
+  {
+    json::ObjectWriter snapshot(out);
+    snapshot.string("runId", run.run_id.text());
+    snapshot.string("workflowId", run.header.workflow_id);
+    snapshot.string("status", status_name(state.status));
+    if (is_waiting(state.status)) {
+      const auto suspended = std::find_if(state.nodes.begin(), state.nodes.end(),
+                                          [](const auto& entry) { return entry.second.status == NodeStatus::suspended; });
+      if (suspended != state.nodes.end()) snapshot.string("currentNodeId", suspended->first);
+    }
+    add_time(snapshot, "startedAt", state.started_ms);
+    if (is_terminal(state.status)) add_time(snapshot, "completedAt", state.ended_ms);
+    append_node_states(snapshot.value_of("nodeStates"), state);
+    append_variables(snapshot.value_of("variables"), run);
+    if (run.workflow && run.workflow->declares_channels) append_channels(snapshot.value_of("channels"), run);
+    if (state.status == RunStatus::failed) append_error(snapshot.value_of("error"), state.error);
+    snapshot.string("engineVersion", std::to_string(run.header.engine_version));
+    snapshot.integer("eventLogSchemaVersion", run.header.event_log_schema_version);
+    add_options(snapshot, run.header);
+    add_cost(snapshot, state.cost);
+  }
+  return out;
+}
+
 }  // namespace
 
 void append_run_snapshot(std::string& out, const RunView& run) {
-  const RunState& state = run.state;
-  json::ObjectWriter snapshot(out);
-  snapshot.string("runId", run.run_id.text());
-  snapshot.string("workflowId", run.header.workflow_id);
-  snapshot.string("status", status_name(state.status));
-  if (is_waiting(state.status)) {
-    const auto suspended = std::find_if(state.nodes.begin(), state.nodes.end(),
-                                        [](const auto& entry) { return entry.second.status == NodeStatus::suspended; });
-    if (suspended != state.nodes.end()) snapshot.string("currentNodeId", suspended->first);
-  }
-  add_time(snapshot, "startedAt", state.started_ms);
-  if (is_terminal(state.status)) add_time(snapshot, "completedAt", state.ended_ms);
-  append_node_states(snapshot.value_of("nodeStates"), state);
-  append_variables(snapshot.value_of("variables"), run);
-  if (run.workflow && run.workflow->declares_channels) append_channels(snapshot.value_of("channels"), run);
-  if (state.status == RunStatus::failed) append_error(snapshot.value_of("error"), state.error);
-  snapshot.string("engineVersion", std::to_string(run.header.engine_version));
-  snapshot.integer("eventLogSchemaVersion", kEventLogSchemaVersion);
-  add_options(snapshot, run.header);
+  const std::string text = unredacted_snapshot(run);
+  const auto clean = scrub_json(text);
+  out += clean ? *clean : text;
 }
 
 }  // namespace openwop::wire

@@ -9,7 +9,8 @@
 
 namespace openwop::wire {
 
-/// Appends the snapshot of a run. Values of sensitive variables and channels are "[REDACTED]".
+/// Appends the snapshot of a run. Sensitive variables and channels are shown by the run's masking
+/// mode; what looks like a secret is "[REDACTED]" wherever it stands.
 void append_run_snapshot(std::string& out, const RunView& run);
 
 }  // namespace openwop::wire
