@@ -201,6 +201,7 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
 void HttpServer::answer(const httplib::Request& request, httplib::Response& response, std::string body) {
   http::Reply reply = surface_.handle(to_request(request, std::move(body)));
   if (auto* stream = std::get_if<std::unique_ptr<http::EventStream>>(&reply)) {
+    response.status = (*stream)->head().status;
     return send_stream(request, std::move(*stream));
   }
   auto& plain = std::get<http::Response>(reply);
@@ -274,8 +275,8 @@ void HttpServer::send_stream(const httplib::Request& request, std::unique_ptr<ht
 
 void HttpServer::take_back(int socket) {
   const std::lock_guard lock(mutex_);
-  const bool taken = !draining_ && threads_ != nullptr &&
-                     threads_->try_enqueue([this, socket] { process_and_close_socket(socket); });
+  const bool taken =
+      !draining_ && threads_ != nullptr && threads_->try_enqueue([this, socket] { process_and_close_socket(socket); });
   if (!taken) ::close(socket);
 }
 

@@ -119,8 +119,10 @@ void StreamPump::run() {
       const std::lock_guard lock(inbox_->mutex);
       if (inbox_->stop) break;
     }
-    // Batch windows, keep-alives, and clients that take nothing.
-    for (auto at = due_.begin(); at != due_.end() && at->first <= Clock::now(); at = due_.begin()) {
+    // Batch windows, keep-alives, and clients that take nothing. What becomes due meanwhile has its turn after the
+    // others.
+    const auto now = Clock::now();
+    for (auto at = due_.begin(); at != due_.end() && at->first < now; at = due_.begin()) {
       const std::uint64_t id = at->second;
       Client& client = clients_.at(id);
       if (client.blocked || !step(client)) {

@@ -25,11 +25,11 @@ namespace openwop {
 
 /// What a provider is asked.
 struct AiCall {
-  std::string model = {};       // configurable.ai.model or configurable.model; empty: the provider's own
-  std::string prompt_id = {};   // config.promptId
-  std::string prompt = {};      // configurable.promptOverrides of that id, else config.prompt
-  std::string inputs = "{}";    // serialized object: the node's input ports
-  std::string config = "{}";    // serialized object: configurable.mockProvider.config for a mock
+  std::string model = {};           // configurable.ai.model or configurable.model; empty: the provider's own
+  std::string prompt_id = {};       // config.promptId
+  std::string prompt = {};          // configurable.promptOverrides of that id, else config.prompt
+  std::string inputs = "{}";        // serialized object: the node's input ports
+  std::string config = "{}";        // serialized object: configurable.mockProvider.config for a mock
   std::string credential_ref = {};  // configurable.ai.credentialRef: a name of the host's, never a key
   /// Send this to the provider as its idempotency key: the same for every re-run of the attempt.
   std::string invocation_id = {};
@@ -93,7 +93,8 @@ struct AiProviders {
 inline constexpr std::array<std::string_view, 4> kMockProviderIds = {"stream-text", "tool-calls", "error",
                                                                      "usage-only"};
 
-/// configurable.mockProvider.config of a mock. Errors: validation_error that names the member; unsupported_mock_provider.
+/// configurable.mockProvider.config of a mock. Errors: validation_error that names the member;
+/// unsupported_mock_provider.
 [[nodiscard]] Status check_mock_config(std::string_view provider_id, std::string_view config);
 
 /// Adds core.ai.callPrompt. Runs with configurable.mockProvider go to that mock, all others to `providers`.

@@ -118,7 +118,8 @@ class RunCost {
     sum(total_.tokens_input, record.tokens_input);
     sum(total_.tokens_output, record.tokens_output);
     sum(total_.duration_ms, record.duration_ms);
-    if (record.usd && std::isfinite(total_.usd.value_or(0) + *record.usd)) total_.usd = total_.usd.value_or(0) + *record.usd;
+    if (record.usd && std::isfinite(total_.usd.value_or(0) + *record.usd))
+      total_.usd = total_.usd.value_or(0) + *record.usd;
     if (!record.provider.empty()) total_.provider = record.provider;
     if (!record.model.empty()) total_.model = record.model;
   }

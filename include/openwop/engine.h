@@ -163,10 +163,11 @@ struct RunHeader {
   std::int64_t created_ms = 0;
   std::uint32_t max_node_executions = 100;
   std::uint32_t engine_version = 1;
-  /// The version was asked for at creation (CreateRun::forced_engine_version): this engine carries the run out, although
-  /// it may be newer than its own.
+  /// The version was asked for at creation (CreateRun::forced_engine_version): this engine carries the run out,
+  /// although it may be newer than its own.
   bool forced_engine_version = false;
-  /// Below 2: a run of before there were event logs, kept by another program (rows of this engine that do not say are 2). It is shown and never carried out.
+  /// Below 2: a run of before there were event logs, kept by another program (rows of this engine that do not say are
+  /// 2). It is shown and never carried out.
   std::uint32_t event_log_schema_version = 2;
   MaskingMode masking = MaskingMode::mask;
 };
@@ -313,8 +314,8 @@ class Engine {
   /// content}. Errors: artifact_not_found, also for a run that is not there or of another tenant.
   [[nodiscard]] virtual Result<std::string> artifact(std::string_view tenant, const RunId& run_id,
                                                      std::string_view artifact_id) const = 0;
-  /// Errors: run_not_found; conflict for a run that has ended or is paused; validation_error (an undeclared channel, a value
-  /// its reducer or schema refuses); channel_cross_engine_write_forbidden; engine_version_mismatch.
+  /// Errors: run_not_found; conflict for a run that has ended or is paused; validation_error (an undeclared channel, a
+  /// value its reducer or schema refuses); channel_cross_engine_write_forbidden; engine_version_mismatch.
   [[nodiscard]] virtual Status write_channel(ForeignChannelWrite write) = 0;
 
   // ---- events ----

@@ -35,9 +35,8 @@ namespace openwop {
 /// The error of protocol 02 §8.3; `side` is "readers" or "writers".
 inline Error channel_access_denied(std::string_view channel, std::string_view node_id, std::string_view type_id,
                                    std::string_view side) {
-  Error error{ErrorCode::channel_access_denied,
-              "node '" + std::string(node_id) + "' is not among the " + std::string(side) + " of channel '" +
-                  std::string(channel) + "'"};
+  Error error{ErrorCode::channel_access_denied, "node '" + std::string(node_id) + "' is not among the " +
+                                                    std::string(side) + " of channel '" + std::string(channel) + "'"};
   {
     json::ObjectWriter details(error.details);
     details.string("channel", channel);
@@ -183,10 +182,10 @@ class NodeContext {
   /// SHA-256 hex of `runId:nodeId:attempt:key`; from the second iteration of a loop on, the key carries `#iteration`.
   [[nodiscard]] virtual std::string invocation_id(std::string_view key) const = 0;
 
-  /// Records an event of the node's own (output.chunk, log.appended, vendor types) while the handler works, in the order
-  /// of the calls and before the node's completion. It never blocks; readers see the event once it is durable. Texts of
-  /// output.chunk are redacted as one stream, so what may be the beginning of a secret comes with a later chunk.
-  /// A re-run after a crash emits the same events again: as many as were recorded before are passed over.
+  /// Records an event of the node's own (output.chunk, log.appended, vendor types) while the handler works, in the
+  /// order of the calls and before the node's completion. It never blocks; readers see the event once it is durable.
+  /// Texts of output.chunk are redacted as one stream, so what may be the beginning of a secret comes with a later
+  /// chunk. A re-run after a crash emits the same events again: as many as were recorded before are passed over.
   /// Errors: validation_error (as for NodeCompleted::events); payload_too_large; service_unavailable beyond
   /// max_completion_bytes of events that wait to be stored; conflict once the handler has answered.
   [[nodiscard]] virtual Status emit(Event event) = 0;

@@ -1,9 +1,11 @@
 // Redaction (protocol 02 §11): secrets and sensitive values never leave in clear.
 //
-//  - Shapes: text that looks like a key, a token or a key block is replaced by `[REDACTED]` wherever it stands. Only the
+//  - Shapes: text that looks like a key, a token or a key block is replaced by `[REDACTED]` wherever it stands. Only
+//  the
 //    match goes: ordinary values, numbers and white space around it stay byte for byte.
 //  - Known secrets: texts that the process has resolved itself are replaced in the same way, whatever they look like.
-//  - Marked values (sensitive variables, outputs, channels): the whole value is shown by the run's MaskingMode. The mode
+//  - Marked values (sensitive variables, outputs, channels): the whole value is shown by the run's MaskingMode. The
+//  mode
 //    says nothing about shapes: a key is replaced even in `passthrough`.
 //
 // Linear in the length of the text. Thread-safety: free functions and plain values.

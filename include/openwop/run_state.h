@@ -77,11 +77,11 @@ struct RunState {
   std::map<std::string, std::string, std::less<>> channels = {};
   /// When each entry of a channel with a time to live was written, in the order of the entries.
   std::map<std::string, EntryTimes, std::less<>> channel_times = {};
-  std::map<std::uint32_t, std::uint32_t> loopbacks = {};  // loopback edge -> times followed
+  std::map<std::uint32_t, std::uint32_t> loopbacks = {};       // loopback edge -> times followed
   std::map<std::string, std::int64_t, std::less<>> pins = {};  // change id -> version (protocol 02 §4.3)
   RunCost cost = {};
-  std::string outputs = {};                               // of run.completed
-  std::string error = {};                                 // of run.failed
+  std::string outputs = {};  // of run.completed
+  std::string error = {};    // of run.failed
 
   [[nodiscard]] const NodeState* find_node(std::string_view id) const {
     const auto at = nodes.find(id);

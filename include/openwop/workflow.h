@@ -99,7 +99,7 @@ enum class Reducer : std::uint8_t { replace, append, merge, counter, votes, feed
 
 /// Who may read or write a channel (protocol 02 §8.3): entries are node ids or patterns of type ids (`core.ai.*`, `*`).
 struct ChannelAccess {
-  bool closed = false;  // "private": nobody
+  bool closed = false;                              // "private": nobody
   std::optional<std::vector<std::string>> readers;  // nothing: everybody
   std::optional<std::vector<std::string>> writers;
 
@@ -117,7 +117,8 @@ struct ChannelAccess {
     if (!list) return true;
     for (const std::string& entry : *list) {
       const std::string_view stem = std::string_view(entry).substr(0, entry.size() - (entry.ends_with('*') ? 1 : 0));
-      const bool matches = stem.size() < entry.size() ? type_id.starts_with(stem) : entry == node_id || entry == type_id;
+      const bool matches =
+          stem.size() < entry.size() ? type_id.starts_with(stem) : entry == node_id || entry == type_id;
       if (matches) return true;
     }
     return false;

@@ -1,5 +1,5 @@
-// Writes to channels, checked against the channel's declaration (protocol 02 §8): who may write, what a value may be, how
-// large the channel may grow; and the declaration against writes of older schema versions.
+// Writes to channels, checked against the channel's declaration (protocol 02 §8): who may write, what a value may be,
+// how large the channel may grow; and the declaration against writes of older schema versions.
 #pragma once
 
 #include "openwop/engine.h"

@@ -128,7 +128,15 @@ Result<RunExplanation> EngineImpl::explain(std::string_view tenant, const RunId&
 }
 
 Result<RunProgress> EngineImpl::progress(std::string_view tenant, const RunId& run_id) const {
-  return read_progress(core_.store, tenant, run_id);
+  auto progress = read_progress(core_.store, tenant, run_id);
+  if (!progress || is_terminal(progress->status)) return progress;
+  // Events that were committed since the head row was read.
+  auto behind = Log(core_.store).read(run_id, progress->next_sequence, [&](const EventView& event) {
+    progress->next_sequence = event.sequence + 1;
+    return true;
+  });
+  if (!behind) return std::move(behind).error();
+  return progress;
 }
 
 Result<std::string> EngineImpl::artifact(std::string_view tenant, const RunId& run_id,

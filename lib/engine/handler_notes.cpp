@@ -14,8 +14,9 @@ Error invalid(std::string message) { return Error{ErrorCode::validation_error, s
 
 Status check_note(const Event& event, const EngineOptions& options) {
   if (changes_state(event.type)) return invalid("a node must not emit '" + std::string(event_name(event.type)) + "'");
-  if (event.type == EventType::unknown && (event.unknown_name.empty() || event.unknown_name.size() > kMaxChangeIdBytes ||
-                                           !simdjson::validate_utf8(event.unknown_name))) {
+  if (event.type == EventType::unknown &&
+      (event.unknown_name.empty() || event.unknown_name.size() > kMaxChangeIdBytes ||
+       !simdjson::validate_utf8(event.unknown_name))) {
     return invalid("an event needs a type of at most 256 bytes of UTF-8");
   }
   return json::check(event.payload, {options.max_event_payload_bytes, options.max_json_depth});

@@ -41,9 +41,8 @@ class WritePlan {
     if (known && current->second == write.value) return {};
     state_bytes_ += write.value.size() + (known ? 0 : write.name.size());
     if (known) state_bytes_ -= std::min(state_bytes_, current->second.size());
-    commands_.push_back(
-        command::WriteVariable{node_.id, write.name, write.value, declared != nullptr && declared->sensitive,
-                               run_.header->masking});
+    commands_.push_back(command::WriteVariable{node_.id, write.name, write.value,
+                                               declared != nullptr && declared->sensitive, run_.header->masking});
     return {};
   }
 
@@ -91,10 +90,12 @@ class WritePlan {
       }
     }
     const std::string what = "artifact '" + artifact.artifact_id + "'";
+    completion_bytes_ += artifact.content.size();
     if (artifact.content.size() > options_.max_artifact_bytes) {
       return too_large(what, "max_artifact_bytes", options_.max_artifact_bytes);
     }
-    if (auto checked = json::check(artifact.content, {options_.max_artifact_bytes, options_.max_json_depth}); !checked) {
+    if (auto checked = json::check(artifact.content, {options_.max_artifact_bytes, options_.max_json_depth});
+        !checked) {
       return invalid(what + ": " + checked.error().message);
     }
     return {};

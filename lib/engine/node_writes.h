@@ -10,8 +10,8 @@ namespace openwop::runtime {
 struct Run;
 
 /// The variable writes, channel writes and events of a completion, in the order in which they are recorded; the host's
-/// rows, the artifacts and the outputs are only checked. Errors: validation_error (not JSON, a wrong type, a forbidden event),
-/// channel_access_denied, payload_too_large.
+/// rows, the artifacts and the outputs are only checked. Errors: validation_error (not JSON, a wrong type, a forbidden
+/// event), channel_access_denied, payload_too_large.
 [[nodiscard]] Result<std::vector<RunCommand>> plan_writes(const EngineOptions& options, const Run& run,
                                                           const WorkflowNode& node, const NodeCompleted& completed);
 

@@ -21,7 +21,7 @@ Status may_carry_out(const RunId& run, const RunHeader& header, const EngineOpti
       .integer("currentVersion", options.engine_version);
   return error;
 }
-}
+}  // namespace
 
 // ---- mailbox ----
 

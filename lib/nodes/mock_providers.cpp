@@ -187,8 +187,10 @@ void tool_calls(const AiCall& call, std::shared_ptr<AiSink> sink) {
   for (std::size_t i = 0; i < metas.size(); ++i) {
     const bool last = i + 1 == metas.size();
     const std::string end = last ? R"("finishReason":"tool_calls",)" : "";
-    chunks.push_back({{}, last, "{" + end + R"("model":)" + json::quoted(result.model) + "," + metas[i] +
-                                    (last ? usage : std::string()) + "}"});
+    chunks.push_back({{},
+                      last,
+                      "{" + end + R"("model":)" + json::quoted(result.model) + "," + metas[i] +
+                          (last ? usage : std::string()) + "}"});
   }
   start_stream(std::move(sink), std::move(chunks), std::move(result), integer_of(call.config, "delayMsPerToken"));
 }

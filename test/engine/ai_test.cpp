@@ -41,16 +41,20 @@ void add_prompt(EngineRig& rig, const std::string& settings = "{}") {
 TEST_CASE("stream-text gives one chunk a token, the last with finish reason and usage", "[ai]") {
   EngineRig rig;
   add_prompt(rig);
-  const RunId run = start(rig, "stream-text", R"({"tokens":["Hello"," ","world","!"],"usage":{"promptTokens":2,"completionTokens":4,"totalTokens":6}})");
+  const RunId run =
+      start(rig, "stream-text",
+            R"({"tokens":["Hello"," ","world","!"],"usage":{"promptTokens":2,"completionTokens":4,"totalTokens":6}})");
   CHECK(rig.status(run) == RunStatus::completed);
   CHECK(rig.history(run) == Lines{"run.started", "node.started(ai)", "output.chunk(ai)", "output.chunk(ai)",
                                   "output.chunk(ai)", "output.chunk(ai)", "node.completed(ai)", "run.completed"});
   CHECK(chunks(rig, run) == Lines{"Hello", " ", "world", "!"});
   CHECK(last_chunk(rig, run) ==
-        R"({"nodeId":"ai","runId":")" + run.text() + R"(","chunk":"!","isLast":true,"meta":{"finishReason":"stop",)"
-        R"("model":"mock-stream-text-v1","usage":{"promptTokens":2,"completionTokens":4,"totalTokens":6}}})");
+        R"({"nodeId":"ai","runId":")" + run.text() +
+            R"(","chunk":"!","isLast":true,"meta":{"finishReason":"stop",)"
+            R"("model":"mock-stream-text-v1","usage":{"promptTokens":2,"completionTokens":4,"totalTokens":6}}})");
   const CostRecord cost = rig.view(run).state.cost.total();
-  CHECK(cost.to_json() == R"({"tokens":{"input":2,"output":4},"model":"mock-stream-text-v1","provider":"stream-text"})");
+  CHECK(cost.to_json() ==
+        R"({"tokens":{"input":2,"output":4},"model":"mock-stream-text-v1","provider":"stream-text"})");
 }
 
 TEST_CASE("the mocks have defaults", "[ai]") {
@@ -63,10 +67,13 @@ TEST_CASE("the mocks have defaults", "[ai]") {
   const RunId usage = start(rig, "usage-only", R"({"usage":{"promptTokens":7}})");
   CHECK(chunks(rig, usage) == Lines{""});
   CHECK(json::member(last_chunk(rig, usage), "meta") == R"({"usage":{"promptTokens":7}})");
-  const RunId calls = start(rig, "tool-calls", R"({"toolCalls":[{"id":"1","name":"f","arguments":"{}"},{"id":"2","name":"g","arguments":"{}"}]})");
+  const RunId calls =
+      start(rig, "tool-calls",
+            R"({"toolCalls":[{"id":"1","name":"f","arguments":"{}"},{"id":"2","name":"g","arguments":"{}"}]})");
   CHECK(chunks(rig, calls) == Lines{"", ""});
-  CHECK(json::member(last_chunk(rig, calls), "meta") ==
-        R"({"finishReason":"tool_calls","model":"mock-tool-calls-v1","toolCalls":[{"id":"2","name":"g","arguments":"{}"}]})");
+  CHECK(
+      json::member(last_chunk(rig, calls), "meta") ==
+      R"({"finishReason":"tool_calls","model":"mock-tool-calls-v1","toolCalls":[{"id":"2","name":"g","arguments":"{}"}]})");
   CHECK(rig.view(calls).state.cost.empty());
 }
 
@@ -101,8 +108,8 @@ TEST_CASE("after a crash a stream goes on behind what was recorded, without doub
   rig.advance(100);
   CHECK(chunks(rig, run) == Lines{"a", "b", "c"});
   CHECK(rig.status(run) == RunStatus::completed);
-  const auto text = json::member(rig.view(run).state.nodes.at("ai").outputs, "text");
-  CHECK(text == R"("abc")");
+  const RunView view = rig.view(run);
+  CHECK(json::member(view.state.nodes.at("ai").outputs, "text") == R"("abc")");
 }
 
 TEST_CASE("the error mock fails with what it was given, at its time, and uses the retry budget when told", "[ai]") {
@@ -127,9 +134,10 @@ TEST_CASE("a call without a provider fails and says what is missing", "[ai]") {
 }
 
 TEST_CASE("mock configs out of range are refused", "[ai]") {
-  for (const char* config : {R"({"delayMsPerToken":5001})", R"({"delayMsPerToken":-1})", R"({"delayMsPerToken":1.5})", R"({"tokens":[1]})",
-                             R"({"tokens":"a"})", R"({"finishReason":"done"})", R"({"usage":{"promptTokens":-1}})", R"({"usage":1})",
-                             R"({"toolCalls":[{}]})", R"({"retryable":1})", R"({"code":1})", R"({"failAfterMs":"1"})"}) {
+  for (const char* config :
+       {R"({"delayMsPerToken":5001})", R"({"delayMsPerToken":-1})", R"({"delayMsPerToken":1.5})", R"({"tokens":[1]})",
+        R"({"tokens":"a"})", R"({"finishReason":"done"})", R"({"usage":{"promptTokens":-1}})", R"({"usage":1})",
+        R"({"toolCalls":[{}]})", R"({"retryable":1})", R"({"code":1})", R"({"failAfterMs":"1"})"}) {
     INFO(config);
     CHECK_FALSE(check_mock_config("stream-text", config).ok());
   }
@@ -157,13 +165,16 @@ TEST_CASE("a secret split over tokens is not in any chunk", "[ai]") {
 
 TEST_CASE("cost attributes are kept by the list of their names, and a run without cost has no roll-up", "[ai]") {
   EngineRig rig;
-  rig.add(WorkflowText("w")
-              .node("a", "conformance.cost.emit",
-                    R"({"attrs":{"openwop.cost.tokens.input":10.9,"openwop.cost.tokens.output":"5","openwop.cost.usd":0.25,)"
-                    R"("openwop.cost.provider":"acme","openwop.cost.apiKey":"sk-leaked-canary","openwop.cost.currency":"USD"}})")
-              .node("b", "conformance.cost.emit", R"({"attrs":{"openwop.cost.usd":0.5,"openwop.cost.tokens.output":3}})")
-              .edge("a", "b"));
-  rig.add(WorkflowText("x").node("a", "conformance.cost.emit", R"({"attrs":{"openwop.cost.secret":"x","openwop.cost.usd":-1}})"));
+  rig.add(
+      WorkflowText("w")
+          .node(
+              "a", "conformance.cost.emit",
+              R"({"attrs":{"openwop.cost.tokens.input":10.9,"openwop.cost.tokens.output":"5","openwop.cost.usd":0.25,)"
+              R"("openwop.cost.provider":"acme","openwop.cost.apiKey":"sk-leaked-canary","openwop.cost.currency":"USD"}})")
+          .node("b", "conformance.cost.emit", R"({"attrs":{"openwop.cost.usd":0.5,"openwop.cost.tokens.output":3}})")
+          .edge("a", "b"));
+  rig.add(WorkflowText("x").node("a", "conformance.cost.emit",
+                                 R"({"attrs":{"openwop.cost.secret":"x","openwop.cost.usd":-1}})"));
   const RunId run = rig.create("w");
   CHECK(rig.view(run).state.cost.total().to_json() ==
         R"({"usd":0.75,"tokens":{"input":10,"output":3},"provider":"acme"})");

@@ -7,10 +7,12 @@ using namespace openwop::test;
 
 namespace {
 
-SyncHandler ask(std::string change, std::int64_t min, std::int64_t max, std::shared_ptr<std::vector<std::int64_t>> seen) {
+SyncHandler ask(std::string change, std::int64_t min, std::int64_t max,
+                std::shared_ptr<std::vector<std::int64_t>> seen) {
   return [=](NodeContext& node) -> NodeOutcome {
     auto version = node.version(change, min, max);
-    if (!version) return Failure{std::string(error_name(version.error().code)), version.error().message, version.error().details};
+    if (!version)
+      return Failure{std::string(error_name(version.error().code)), version.error().message, version.error().details};
     seen->push_back(*version);
     return NodeCompleted{};
   };
@@ -23,7 +25,12 @@ TEST_CASE("the first question for a change pins its newest version, and the run 
   auto seen = std::make_shared<std::vector<std::int64_t>>();
   rig.options.nodes.add({"vendor.t.first", ask("change", -1, 2, seen)});
   rig.options.nodes.add({"vendor.t.later", ask("change", 0, 5, seen)});
-  rig.add(WorkflowText("w").node("a", "vendor.t.first").node("d", "core.delay", R"({"ms":10})").node("b", "vendor.t.later").edge("a", "d").edge("d", "b"));
+  rig.add(WorkflowText("w")
+              .node("a", "vendor.t.first")
+              .node("d", "core.delay", R"({"ms":10})")
+              .node("b", "vendor.t.later")
+              .edge("a", "d")
+              .edge("d", "b"));
   const RunId run = rig.create("w");
   CHECK(*seen == std::vector<std::int64_t>{2});
   CHECK(rig.history(run)[2] == "version.pinned(a)");
@@ -76,7 +83,8 @@ TEST_CASE("a run of a newer engine is read, and neither carried on nor cancelled
   CHECK(rig.status(run) == RunStatus::completed);
 }
 
-TEST_CASE("a forced engine version is stamped on the events, and the run ends all the same, also after a restart", "[versions]") {
+TEST_CASE("a forced engine version is stamped on the events, and the run ends all the same, also after a restart",
+          "[versions]") {
   EngineRig rig;
   rig.add(WorkflowText("w").node("d", "core.delay", R"({"ms":10})"));
   for (const std::uint32_t version : {0U, 1U, 2U}) {
@@ -88,10 +96,13 @@ TEST_CASE("a forced engine version is stamped on the events, and the run ends al
     rig.advance(10);
     CHECK(rig.status(run) == RunStatus::completed);
     CHECK(rig.view(run).header.engine_version == version);
-    CHECK(rig.engine->read_events("default", run, 0, [&](const EventView& event) {
-      CHECK(event.engine_version == version);
-      return true;
-    }).ok());
+    CHECK(rig.engine
+              ->read_events("default", run, 0,
+                            [&](const EventView& event) {
+                              CHECK(event.engine_version == version);
+                              return true;
+                            })
+              .ok());
   }
 }
 
@@ -123,15 +134,23 @@ std::vector<Event> golden_events(std::uint32_t version) {
   };
   if (version >= 2) {
     // A type that nobody here knows, and members that were added since.
-    events.push_back({.type = EventType::unknown, .time_ms = kStartMs + 2, .node_id = "a", .payload = R"({"new":[1,2]})",
-                      .hidden = R"({"x":1})", .unknown_name = "node.dispatched"});
-    events.push_back({.type = EventType::variable_changed, .time_ms = kStartMs + 3,
-                      .payload = R"({"name":"v","next":2,"why":{"since":"2"}})", .schema_version = 2});
+    events.push_back({.type = EventType::unknown,
+                      .time_ms = kStartMs + 2,
+                      .node_id = "a",
+                      .payload = R"({"new":[1,2]})",
+                      .hidden = R"({"x":1})",
+                      .unknown_name = "node.dispatched"});
+    events.push_back({.type = EventType::variable_changed,
+                      .time_ms = kStartMs + 3,
+                      .payload = R"({"name":"v","next":2,"why":{"since":"2"}})",
+                      .schema_version = 2});
   }
   if (version >= 3) {
     // A payload whose contract has changed: nothing of it is recognised.
-    events.push_back({.type = EventType::variable_changed, .time_ms = kStartMs + 4, .payload = R"([1])", .schema_version = 9});
-    events.push_back({.type = EventType::unknown, .time_ms = kStartMs + 5, .payload = "null", .unknown_name = "vendor.acme.x"});
+    events.push_back(
+        {.type = EventType::variable_changed, .time_ms = kStartMs + 4, .payload = R"([1])", .schema_version = 9});
+    events.push_back(
+        {.type = EventType::unknown, .time_ms = kStartMs + 5, .payload = "null", .unknown_name = "vendor.acme.x"});
   }
   events.push_back({.type = EventType::run_completed, .time_ms = kStartMs + 6, .payload = R"({"outputs":{"o":1}})"});
   return events;
@@ -154,16 +173,22 @@ struct GoldenLog {
   std::string_view variable;
 };
 const GoldenLog kGoldenLogs[] = {
-    {1, "010301010080a0abfef962127b22776f726b666c6f774964223a2277227d1b0002157b226e616d65223a2276222c226e6578"
-     "74223a317d02000a137b226f757470757473223a7b226f223a317d7d", "1"},
-    {2, "010502010080a0abfef962127b22776f726b666c6f774964223a2277227d1b0002157b226e616d65223a2276222c226e6578"
+    {1,
+     "010301010080a0abfef962127b22776f726b666c6f774964223a2277227d1b0002157b226e616d65223a2276222c226e6578"
+     "74223a317d02000a137b226f757470757473223a7b226f223a317d7d",
+     "1"},
+    {2,
+     "010502010080a0abfef962127b22776f726b666c6f774964223a2277227d1b0002157b226e616d65223a2276222c226e6578"
      "74223a317d000f6e6f64652e64697370617463686564030201610d7b226e6577223a5b312c325d7d077b2278223a317d1b08"
      "0202297b226e616d65223a2276222c226e657874223a322c22776879223a7b2273696e6365223a2232227d7d020006137b22"
-     "6f757470757473223a7b226f223a317d7d", "2"},
-    {3, "010703010080a0abfef962127b22776f726b666c6f774964223a2277227d1b0002157b226e616d65223a2276222c226e6578"
+     "6f757470757473223a7b226f223a317d7d",
+     "2"},
+    {3,
+     "010703010080a0abfef962127b22776f726b666c6f774964223a2277227d1b0002157b226e616d65223a2276222c226e6578"
      "74223a317d000f6e6f64652e64697370617463686564030201610d7b226e6577223a5b312c325d7d077b2278223a317d1b08"
      "0202297b226e616d65223a2276222c226e657874223a322c22776879223a7b2273696e6365223a2232227d7d1b080209035b"
-     "315d000d76656e646f722e61636d652e780002046e756c6c020002137b226f757470757473223a7b226f223a317d7d", "2"},
+     "315d000d76656e646f722e61636d652e780002046e756c6c020002137b226f757470757473223a7b226f223a317d7d",
+     "2"},
 };
 
 }  // namespace
@@ -183,10 +208,13 @@ TEST_CASE("logs of three engine versions are frozen, and each is read, folded an
     Transaction transaction;
     std::vector<std::string> keys;
     const std::string prefix = Log::run_prefix(run) + '\x02';
-    REQUIRE(rig.store->scan({prefix, prefix_end(prefix), false}, [&](std::string_view key, std::string_view) {
-      keys.emplace_back(key);
-      return true;
-    }).ok());
+    REQUIRE(rig.store
+                ->scan({prefix, prefix_end(prefix), false},
+                       [&](std::string_view key, std::string_view) {
+                         keys.emplace_back(key);
+                         return true;
+                       })
+                .ok());
     for (const std::string& key : keys) transaction.erase(key);
     transaction.put(golden_key(run, events), batch);
     REQUIRE(rig.store->commit(transaction, Durability::sync).ok());
@@ -198,14 +226,18 @@ TEST_CASE("logs of three engine versions are frozen, and each is read, folded an
     CHECK(view.state.next_sequence == events.size());
     CHECK(view.state.outputs == R"({"o":1})");
     std::uint64_t sequence = 0;
-    CHECK(rig.engine->read_events("default", run, 0, [&](const EventView& event) {
-      CHECK(event.sequence == sequence++);
-      CHECK(event.engine_version == golden.version);
-      std::string document;
-      append_event_document(document, run.text(), event);
-      CHECK(json::check(document).ok());
-      CHECK(json::member(document, "engineVersion") == json::quoted(std::to_string(golden.version)));
-      return true;
-    }).ok());
+    CHECK(rig.engine
+              ->read_events("default", run, 0,
+                            [&](const EventView& event) {
+                              CHECK(event.sequence == sequence++);
+                              CHECK(event.engine_version == golden.version);
+                              std::string document;
+                              append_event_document(document, run.text(), event);
+                              CHECK(json::check(document).ok());
+                              CHECK(json::member(document, "engineVersion") ==
+                                    json::quoted(std::to_string(golden.version)));
+                              return true;
+                            })
+              .ok());
   }
 }

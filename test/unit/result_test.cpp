@@ -57,6 +57,8 @@ TEST_CASE("every error code has its wire name and HTTP status") {
       {"store_io_error", 503},
       {"precondition_failed", 409},
       {"lease_lost", 409},
+      {"version_out_of_range", 409},
+      {"channel_schema_breaking_change", 409},
   };
   std::map<std::string_view, int> found;
   for (const auto& info : kErrorCodes) {

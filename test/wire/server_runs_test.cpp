@@ -1,5 +1,11 @@
 // Runs over real sockets: workflows reach their ends, streams follow them, polls wait for them.
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
 #include <chrono>
+#include <fstream>
+#include <map>
 #include <thread>
 
 #include "openwop/json.h"
@@ -159,4 +165,70 @@ TEST_CASE("a client that leaves a stream frees its place", "[wire][server]") {
   }
   CHECK(server.get("/.well-known/openwop").status == 200);
   (void)server.post("/v1/runs/" + run + "/cancel", "");
+}
+
+TEST_CASE("a thousand open streams cost the server neither threads nor a hundred megabytes",
+          "[wire][server][streams]") {
+  TempDir folder;
+  Server server({"--store", "rocksdb:" + folder.file("data"), "--workflows", wire_workflows()});
+  REQUIRE(server.ready());
+  const std::string run = server.create_run("wire-sleep");
+  constexpr std::size_t kStreams = 1'000;
+  std::vector<int> sockets;
+  const std::string request = "GET /v1/runs/" + run +
+                              "/events?streamMode=debug HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + kServerKey +
+                              "\r\n\r\n";
+  std::size_t open = 0;
+  for (std::size_t i = 0; i < kStreams; ++i) {
+    sockets.push_back(server.connect());
+    if (sockets.back() < 0) break;
+    REQUIRE(::send(sockets.back(), request.data(), request.size(), MSG_NOSIGNAL) ==
+            static_cast<ssize_t>(request.size()));
+    // The backlog is here once the second event is.
+    std::string got;
+    std::array<char, 4096> buffer;
+    while (got.find("node.started") == std::string::npos) {
+      const ssize_t count = ::recv(sockets.back(), buffer.data(), buffer.size(), 0);
+      if (count <= 0) break;
+      got.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+    open += got.find("node.started") != std::string::npos ? 1 : 0;
+  }
+  CHECK(open == kStreams);
+  std::map<std::string, long> status;
+  std::ifstream file("/proc/" + std::to_string(server.pid()) + "/status");
+  for (std::string line; std::getline(file, line);) {
+    const auto colon = line.find(':');
+    if (colon != std::string::npos) status[line.substr(0, colon)] = std::atol(line.c_str() + colon + 1);
+  }
+  INFO("VmRSS " << status["VmRSS"] << " kB, threads " << status["Threads"]);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  CHECK(status["VmRSS"] < 100 * 1024);
+#endif
+  CHECK(status["Threads"] < 100);
+  // All of them hear of the end, and the connection is good for another request.
+  CHECK(server.post("/v1/runs/" + run + "/cancel", "{}").status == 200);
+  const std::string next = "GET /.well-known/openwop HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  std::size_t told = 0;
+  std::size_t reused = 0;
+  for (std::size_t i = 0; i < sockets.size(); ++i) {
+    std::string got;
+    std::array<char, 8192> buffer;
+    while (got.find("\r\n0\r\n\r\n") == std::string::npos) {
+      const ssize_t count = ::recv(sockets[i], buffer.data(), buffer.size(), 0);
+      if (count <= 0) break;
+      got.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+    told += got.find("run.cancelled") != std::string::npos ? 1 : 0;
+    if (i % 100 == 0 && ::send(sockets[i], next.data(), next.size(), MSG_NOSIGNAL) > 0) {
+      std::string answer;
+      for (ssize_t count = 1; (count = ::recv(sockets[i], buffer.data(), buffer.size(), 0)) > 0;) {
+        answer.append(buffer.data(), static_cast<std::size_t>(count));
+      }
+      reused += answer.starts_with("HTTP/1.1 200") ? 1 : 0;
+    }
+    ::close(sockets[i]);
+  }
+  CHECK(told == kStreams);
+  CHECK(reused > 0);
 }

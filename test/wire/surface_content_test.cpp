@@ -8,7 +8,9 @@ using namespace openwop::test;
 namespace {
 
 void add_prompt(SurfaceRig& rig) {
-  REQUIRE(rig.engine->register_workflow(WorkflowText("prompt").node("ai", "core.ai.callPrompt", R"({"promptId":"p"})").json()).ok());
+  REQUIRE(rig.engine
+              ->register_workflow(WorkflowText("prompt").node("ai", "core.ai.callPrompt", R"({"promptId":"p"})").json())
+              .ok());
 }
 
 std::string mock(const std::string& id, const std::string& config = "{}") {
@@ -20,7 +22,11 @@ std::string mock(const std::string& id, const std::string& config = "{}") {
 TEST_CASE("the messages stream shows the mock's tokens as bare chunks and closes", "[wire][ai]") {
   SurfaceRig rig;
   add_prompt(rig);
-  const Answer created = rig.post("/v1/runs", mock("stream-text", R"({"tokens":["Hello"," ","world","!"],"usage":{"promptTokens":1,"completionTokens":4,"totalTokens":5}})"), {}, "key-test");
+  const Answer created = rig.post(
+      "/v1/runs",
+      mock("stream-text",
+           R"({"tokens":["Hello"," ","world","!"],"usage":{"promptTokens":1,"completionTokens":4,"totalTokens":5}})"),
+      {}, "key-test");
   REQUIRE(created.status == 201);
   const std::string run = created.at({"runId"});
   const auto stream = rig.stream("/v1/runs/" + run + "/events?streamMode=messages");
@@ -69,7 +75,9 @@ TEST_CASE("a node's artifact is announced and read by its id, in its tenant only
   const std::string run = rig.run("maker");
   const std::string path = "/v1/runs/" + run + "/artifacts/make";
   const Answer poll = rig.get("/v1/runs/" + run + "/events/poll");
-  CHECK(poll.body.find(R"("type":"artifact.created","payload":{"artifactId":"make","artifactType":"note","nodeId":"make"})") != std::string::npos);
+  CHECK(poll.body.find(
+            R"("type":"artifact.created","payload":{"artifactId":"make","artifactType":"note","nodeId":"make"})") !=
+        std::string::npos);
   const Answer artifact = rig.get(path);
   CHECK(artifact.status == 200);
   CHECK(artifact.at({"artifactType"}) == "note");
@@ -85,7 +93,8 @@ TEST_CASE("a node's artifact is announced and read by its id, in its tenant only
   CHECK(reader.at({"details", "scopeRequired"}) == "artifacts:read");
 }
 
-TEST_CASE("a stream resumes after the id that its query names, in every form of it; the header is newer", "[wire][streams]") {
+TEST_CASE("a stream resumes after the id that its query names, in every form of it; the header is newer",
+          "[wire][streams]") {
   SurfaceRig rig;
   const std::string run = rig.run("wire-noop");
   const std::string events = "/v1/runs/" + run + "/events?streamMode=debug";
@@ -98,7 +107,8 @@ TEST_CASE("a stream resumes after the id that its query names, in every form of 
   CHECK(SurfaceRig::drain(*rig.stream(events + "&lastEventId=99")).empty());
 }
 
-TEST_CASE("a host that waits for many streams itself is told when there is more, and when a comment is due", "[wire][streams]") {
+TEST_CASE("a host that waits for many streams itself is told when there is more, and when a comment is due",
+          "[wire][streams]") {
   SurfaceRig rig;
   const std::string run = rig.run("wire-sleep");
   const auto stream = rig.stream("/v1/runs/" + run + "/events?streamMode=debug");

@@ -17,8 +17,9 @@ std::string everything(SurfaceRig& rig, const std::string& run) {
   all += rig.get(base + "/events/poll").body;
   all += rig.get(base + "/events", {{"Accept", "application/json"}}).body;
   all += rig.get("/v1/runs").body;
-  for (const char* query : {"streamMode=values", "streamMode=updates", "streamMode=messages", "streamMode=debug",
-                            "streamMode=updates,debug", "streamMode=debug&bufferMs=5", "streamMode=values&lastEventId=1"}) {
+  for (const char* query :
+       {"streamMode=values", "streamMode=updates", "streamMode=messages", "streamMode=debug",
+        "streamMode=updates,debug", "streamMode=debug&bufferMs=5", "streamMode=values&lastEventId=1"}) {
     all += SurfaceRig::drain(*rig.stream(base + "/events?" + query));
   }
   return all;
@@ -46,17 +47,19 @@ TEST_CASE("no shape of secret that is planted anywhere in a run is seen anywhere
   int number = 0;
   for (const std::string& secret : secret_shapes()) {
     const std::string id = "planted-" + std::to_string(++number);
-    const auto text = WorkflowText(id)
-                          .variable(R"({"name":"payload","type":"object"})")
-                          .variable(R"({"name":"hidden","type":"string","sensitive":true})")
-                          .node("echo", "core.identity", "{}", R"({"payload":{"type":"variable","variableName":"payload"}})")
-                          .node("set", "core.setVariable", with_secret(R"({"name":"v","value":{"deep":["a $ b"]}})", secret))
-                          .node("write", "core.channelWrite", with_secret(R"({"channelName":"c","reducer":"append","value":"$"})", secret))
-                          .node("bad", "core.fail", with_secret(R"({"message":"failed with $ in it","code":"$"})", secret))
-                          .edge("echo", "set")
-                          .edge("set", "write")
-                          .edge("write", "bad")
-                          .root(R"(,"channels":{"c":{"reducer":"append"}})");
+    const auto text =
+        WorkflowText(id)
+            .variable(R"({"name":"payload","type":"object"})")
+            .variable(R"({"name":"hidden","type":"string","sensitive":true})")
+            .node("echo", "core.identity", "{}", R"({"payload":{"type":"variable","variableName":"payload"}})")
+            .node("set", "core.setVariable", with_secret(R"({"name":"v","value":{"deep":["a $ b"]}})", secret))
+            .node("write", "core.channelWrite",
+                  with_secret(R"({"channelName":"c","reducer":"append","value":"$"})", secret))
+            .node("bad", "core.fail", with_secret(R"({"message":"failed with $ in it","code":"$"})", secret))
+            .edge("echo", "set")
+            .edge("set", "write")
+            .edge("write", "bad")
+            .root(R"(,"channels":{"c":{"reducer":"append"}})");
     REQUIRE(rig.engine->register_workflow(text.json()).ok());
     const Answer created = rig.post(
         "/v1/runs", with_secret(R"({"workflowId":")" + id +
@@ -78,8 +81,11 @@ TEST_CASE("no shape of secret that is planted anywhere in a run is seen anywhere
              rig.post("/v1/runs", with_secret(R"({"workflowId":"$"})", secret)),
              rig.post("/v1/runs", with_secret(R"({"workflowId":"x $ y"})", secret)),
              rig.post("/v1/runs", with_secret(R"({"workflowId":"wire-noop","$":1})", secret)),
-             rig.post("/v1/runs", with_secret(R"({"workflowId":"wire-noop","configurable":{"model":"","x":"$"}})", secret)),
-             rig.post("/v1/runs", with_secret(R"({"workflowId":"wire-noop","configurable":{"mockProvider":{"id":"$"}}})", secret), {}, "key-test"),
+             rig.post("/v1/runs",
+                      with_secret(R"({"workflowId":"wire-noop","configurable":{"model":"","x":"$"}})", secret)),
+             rig.post("/v1/runs",
+                      with_secret(R"({"workflowId":"wire-noop","configurable":{"mockProvider":{"id":"$"}}})", secret),
+                      {}, "key-test"),
              rig.post("/v1/runs/" + run + "/cancel", with_secret(R"({"reason":"$"})", secret)),
              rig.get("/v1/runs/" + run, {}, with_secret("$", secret.substr(0, secret.find('\n')))),
          }) {
@@ -94,12 +100,13 @@ TEST_CASE("a run goes on with the real values that its events hide, also after a
   SurfaceRig rig;
   const std::string secret = secret_shapes().front();
   REQUIRE(rig.engine
-              ->register_workflow(WorkflowText("real")
-                                      .variable(R"({"name":"k","type":"string"})")
-                                      .node("a", "core.identity", "{}", R"({"k":{"type":"variable","variableName":"k"}})")
-                                      .node("c", "core.conditional", R"({"expression":"variables.k == ')" + secret + R"('"})")
-                                      .edge("a", "c")
-                                      .json())
+              ->register_workflow(
+                  WorkflowText("real")
+                      .variable(R"({"name":"k","type":"string"})")
+                      .node("a", "core.identity", "{}", R"({"k":{"type":"variable","variableName":"k"}})")
+                      .node("c", "core.conditional", R"({"expression":"variables.k == ')" + secret + R"('"})")
+                      .edge("a", "c")
+                      .json())
               .ok());
   const std::string run = rig.run("real", R"({"k":")" + secret + R"("})");
   const auto view = rig.engine->run("a", *RunId::parse(run));
@@ -123,14 +130,17 @@ TEST_CASE("a workflow's masking mode shows sensitive values as it says, in event
     const std::string id = std::string("masked-") + test.mode;
     std::string json = WorkflowText(id)
                            .variable(R"({"name":"s","type":"string","sensitive":true})")
-                           .node("a", "core.identity", "{}", R"({"s":{"type":"variable","variableName":"s"}})", R"(,"outputSensitivity":{"s":true})")
-                           .node("b", "core.setVariable", R"({"name":"s","value":"plain words"})")
+                           .node("a", "core.identity", "{}", R"({"s":{"type":"variable","variableName":"s"}})",
+                                 R"(,"outputSensitivity":{"s":true})")
+                           .node("b", "core.setVariable", R"({"name":"s","value":"plain words"})", "{}",
+                                 R"(,"outputSensitivity":{"value":true})")
                            .node("c", "core.channelWrite", R"({"channelName":"ch","value":"plain words"})")
                            .edge("a", "b")
                            .edge("b", "c")
                            .root(R"(,"channels":{"ch":{"reducer":"replace","sensitive":true}})")
                            .json();
-    json.replace(json.find(R"("metadata":{})"), 13, R"("metadata":{"complianceConfig":{"maskingMode":")" + std::string(test.mode) + "\"}}");
+    json.replace(json.find(R"("metadata":{})"), 13,
+                 R"("metadata":{"complianceConfig":{"maskingMode":")" + std::string(test.mode) + "\"}}");
     REQUIRE(rig.engine->register_workflow(json).ok());
     const std::string run = rig.run(id, R"({"s":"plain words"})");
     INFO(test.mode);
@@ -149,7 +159,8 @@ TEST_CASE("a workflow's masking mode shows sensitive values as it says, in event
 
 TEST_CASE("ordinary inputs and numbers come back byte for byte", "[wire][redaction]") {
   SurfaceRig rig;
-  const std::string payload = R"({"a":[1,2.50,-0,1e5,{"b":null}],"big":12345678901234567890,"sk":"sk-learn","secret_name":"x","t":"\u00e9\n"})";
+  const std::string payload =
+      R"({"a":[1,2.50,-0,1e5,{"b":null}],"big":12345678901234567890,"sk":"sk-learn","secret_name":"x","t":"\u00e9\n"})";
   const std::string run = rig.run("wire-echo", R"({"payload":)" + payload + "}");
   CHECK(rig.get("/v1/runs/" + run).body.find(payload) != std::string::npos);
   CHECK(rig.get("/v1/runs/" + run + "/events/poll").body.find(payload) != std::string::npos);

@@ -1,5 +1,5 @@
-// What secrets look like (protocol 02 §11.5): prefixes of providers' keys, JSON web tokens, bearer tokens, key blocks in
-// PEM, passwords in URLs. One pass over a text finds them; each byte is looked at a bounded number of times.
+// What secrets look like (protocol 02 §11.5): prefixes of providers' keys, JSON web tokens, bearer tokens, key blocks
+// in PEM, passwords in URLs. One pass over a text finds them; each byte is looked at a bounded number of times.
 //
 // Shapes ask for a minimum of random-looking characters behind their prefix, so that words such as `sk-learn` or
 // `secret_name` stay as they are.
@@ -14,7 +14,15 @@
 
 namespace openwop::detail {
 
-enum CharClass : std::uint8_t { kUpper = 1, kLower = 2, kDigit = 4, kDash = 8, kUnderscore = 16, kDot = 32, kToken68 = 64 };
+enum CharClass : std::uint8_t {
+  kUpper = 1,
+  kLower = 2,
+  kDigit = 4,
+  kDash = 8,
+  kUnderscore = 16,
+  kDot = 32,
+  kToken68 = 64
+};
 
 constexpr std::uint8_t char_class(char c) {
   if (c >= 'A' && c <= 'Z') return kUpper;
@@ -100,8 +108,22 @@ class SecretScanner {
  private:
   static constexpr bool starts_shape(char c) {
     switch (c) {
-      case 'A': case 'B': case 'S': case 'b': case 'c': case 'e': case 'g': case 'h': case 'n': case 'r': case 's':
-      case 'w': case 'x': case 'y': case '-': case ':': return true;
+      case 'A':
+      case 'B':
+      case 'S':
+      case 'b':
+      case 'c':
+      case 'e':
+      case 'g':
+      case 'h':
+      case 'n':
+      case 'r':
+      case 's':
+      case 'w':
+      case 'x':
+      case 'y':
+      case '-':
+      case ':': return true;
     }
     return false;
   }
@@ -122,7 +144,9 @@ class SecretScanner {
   // Percent-encoding before a secret (`%20sk-…`) is no part of a word.
   [[nodiscard]] bool at_word_start(std::size_t at, std::uint8_t word) const {
     if (at == 0 || !is_in(text_[at - 1], word)) return true;
-    const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f'); };
+    const auto is_hex = [](char c) {
+      return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
+    };
     return at >= 3 && text_[at - 3] == '%' && is_hex(text_[at - 2]) && is_hex(text_[at - 1]);
   }
 
@@ -132,7 +156,8 @@ class SecretScanner {
   }
   [[nodiscard]] bool reaches_end(std::size_t at) const { return more_ && at == text_.size(); }
   [[nodiscard]] bool is_mixed(std::size_t from, std::size_t to) const {
-    return std::any_of(text_.begin() + static_cast<std::ptrdiff_t>(from), text_.begin() + static_cast<std::ptrdiff_t>(to),
+    return std::any_of(text_.begin() + static_cast<std::ptrdiff_t>(from),
+                       text_.begin() + static_cast<std::ptrdiff_t>(to),
                        [](char c) { return is_in(c, kDigit | kUpper); });
   }
 
@@ -146,7 +171,8 @@ class SecretScanner {
     return found ? SecretHit{SecretHit::Kind::run, at, secret, end} : SecretHit{};
   }
 
-  // Base64url of a JSON object begins with `ey`. Three parts, or five when encrypted; an unsigned one has two and a dot.
+  // Base64url of a JSON object begins with `ey`. Three parts, or five when encrypted; an unsigned one has two and a
+  // dot.
   [[nodiscard]] SecretHit json_web_token(std::size_t at) {
     constexpr std::size_t kMinHeader = 8;
     constexpr std::size_t kMinPart = 4;
@@ -182,13 +208,14 @@ class SecretScanner {
     }
     std::size_t token = at + kWord.size();
     const std::size_t word_end = token;
-    while (token < text_.size() && token - word_end < kMaxSpaces && (text_[token] == ' ' || text_[token] == '\t')) ++token;
+    while (token < text_.size() && token - word_end < kMaxSpaces && (text_[token] == ' ' || text_[token] == '\t'))
+      ++token;
     if (token == word_end) return {};
     const std::size_t end = run_end(token, kBearerToken);
     if (reaches_end(end)) return {SecretHit::Kind::bearer, token, token, end, true};
-    const bool has_digit = std::any_of(text_.begin() + static_cast<std::ptrdiff_t>(token),
-                                       text_.begin() + static_cast<std::ptrdiff_t>(end),
-                                       [](char c) { return is_in(c, kDigit); });
+    const bool has_digit =
+        std::any_of(text_.begin() + static_cast<std::ptrdiff_t>(token),
+                    text_.begin() + static_cast<std::ptrdiff_t>(end), [](char c) { return is_in(c, kDigit); });
     const std::size_t length = end - token;
     const bool found = length >= kMinAny || (length >= kMinMixed && has_digit);
     return found ? SecretHit{SecretHit::Kind::bearer, token, token, end} : SecretHit{};

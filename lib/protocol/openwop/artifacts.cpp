@@ -1,5 +1,5 @@
-// GET /v1/runs/{runId}/artifacts/{artifactId} (protocol 01 §3.10, 02 §9). A run that is not there, or is another tenant's,
-// gives the same answer as an artifact that is not.
+// GET /v1/runs/{runId}/artifacts/{artifactId} (protocol 01 §3.10, 02 §9). A run that is not there, or is another
+// tenant's, gives the same answer as an artifact that is not.
 #include "protocol/openwop/answer.h"
 #include "protocol/openwop/routes.h"
 

@@ -76,8 +76,8 @@ Result<http::Reply> whole_log(SurfaceParts& surface, const Call& call, const Run
   return http::Reply(json_response(200, std::move(body)));
 }
 
-Result<http::Reply> open_stream(SurfaceParts& surface, const Call& call, const RunId& run_id,
-                                const RunProgress& run, StreamModes modes, std::int64_t buffer_ms) {
+Result<http::Reply> open_stream(SurfaceParts& surface, const Call& call, const RunId& run_id, const RunProgress& run,
+                                StreamModes modes, std::int64_t buffer_ms) {
   EventStreamPlan plan{.tenant = std::string(call.tenant()), .run_id = run_id, .modes = modes, .buffer_ms = buffer_ms};
   const std::uint64_t end = run.next_sequence;
   const auto seen = last_event_id(call, run_id);

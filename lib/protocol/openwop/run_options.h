@@ -12,7 +12,8 @@
 namespace openwop::wire {
 
 /// Checks the reserved keys of `configurable`, a raw JSON object; others pass. Errors: validation_error with details
-/// {key, value?, min?, max?}; mock_provider_forbidden, unsupported_mock_provider (`mock_providers` are those there are).
+/// {key, value?, min?, max?}; mock_provider_forbidden, unsupported_mock_provider (`mock_providers` are those there
+/// are).
 [[nodiscard]] Status check_configurable(std::string_view configurable, const ApiKey& key,
                                         const std::vector<std::string>& mock_providers);
 

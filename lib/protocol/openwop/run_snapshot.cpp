@@ -10,7 +10,6 @@ namespace openwop::wire {
 
 namespace {
 
-
 void add_time(json::ObjectWriter& object, std::string_view key, std::int64_t time_ms) {
   if (time_ms == 0) return;
   const auto text = rfc3339_chars(time_ms);
@@ -105,8 +104,9 @@ std::string unredacted_snapshot(const RunView& run) {
     snapshot.string("workflowId", run.header.workflow_id);
     snapshot.string("status", status_name(state.status));
     if (is_waiting(state.status)) {
-      const auto suspended = std::find_if(state.nodes.begin(), state.nodes.end(),
-                                          [](const auto& entry) { return entry.second.status == NodeStatus::suspended; });
+      const auto suspended = std::find_if(state.nodes.begin(), state.nodes.end(), [](const auto& entry) {
+        return entry.second.status == NodeStatus::suspended;
+      });
       if (suspended != state.nodes.end()) snapshot.string("currentNodeId", suspended->first);
     }
     add_time(snapshot, "startedAt", state.started_ms);
