@@ -48,6 +48,13 @@ constexpr std::array kOptions = {
     Option{"threads", Values::one, "OPENWOP_THREADS", "N", "engine threads (2)"},
     Option{"durability", Values::one, "OPENWOP_DURABILITY", "MODE", "sync or async (sync)"},
     Option{"max-connections", Values::one, "OPENWOP_MAX_CONNECTIONS", "N", "connections served at once (512)"},
+    Option{"webhook-retries", Values::one, "OPENWOP_WEBHOOK_RETRIES", "N",
+           "deliveries are repeated, then kept as dead letters (0: one attempt)"},
+    Option{"webhook-allow-private", Values::none, "OPENWOP_WEBHOOK_ALLOW_PRIVATE", "",
+           "tests only: webhooks to http URLs and private addresses"},
+    Option{"audit-log", Values::one, "OPENWOP_AUDIT_LOG", "on|off", "audit log (on with a data folder)"},
+    Option{"debug-bundle-bytes", Values::one, "OPENWOP_DEBUG_BUNDLE_BYTE_CAP", "N",
+           "cap of a debug bundle; 0 = none are made (8388608)"},
     Option{"help", Values::none, "", "", "this text"},
     Option{"version", Values::none, "", "", "name and version"},
 };
@@ -191,6 +198,9 @@ Status read_choices(std::string_view name, std::string_view value, Config& confi
   } else if (name == "durability") {
     if (value != "sync" && value != "async") return invalid("--durability has to be sync or async");
     config.durability = value == "sync" ? openwop::Durability::sync : openwop::Durability::async;
+  } else if (name == "audit-log") {
+    if (value != "on" && value != "off") return invalid("--audit-log has to be on or off");
+    config.audit_log = value == "on";
   } else if (name == "log-level") {
     constexpr std::array<std::string_view, 4> kNames = {"debug", "info", "warning", "error"};
     for (std::size_t i = 0; i < kNames.size(); ++i) {
@@ -219,6 +229,13 @@ Status apply(std::string_view name, const std::vector<std::string>& values, Conf
     const auto count = read_count(name, last, 1, name == "threads" ? 256 : 100'000);
     if (!count) return count.error();
     (name == "threads" ? config.threads : config.max_connections) = *count;
+  }
+  if (name == "webhook-allow-private") config.webhook_allow_private = is_true(last);
+  if (name == "webhook-retries" || name == "debug-bundle-bytes") {
+    const bool retries = name == "webhook-retries";
+    const auto count = read_count(name, last, 0, retries ? 100 : std::size_t{1} << 30);
+    if (!count) return count.error();
+    (retries ? config.webhook_retries : config.debug_bundle_bytes) = *count;
   }
   if (name == "api-key" || name == "test-api-key") {
     for (const std::string& value : values) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,13 @@ struct Config {
   std::size_t threads = 2;
   openwop::Durability durability = openwop::Durability::sync;
   std::size_t max_connections = 512;
+  /// Attempts of a webhook delivery after the first one.
+  std::size_t webhook_retries = 0;
+  bool webhook_allow_private = false;
+  /// Unless set: on with a data folder, off without.
+  std::optional<bool> audit_log = {};
+  /// 0 = no debug bundles.
+  std::size_t debug_bundle_bytes = std::size_t{8} << 20;
 
   bool show_help = false;
   bool show_version = false;

@@ -13,6 +13,7 @@
 #include <fstream>
 
 #include "openwop/ids.h"
+#include "openwop/random_text.h"
 
 namespace refserver {
 
@@ -77,13 +78,14 @@ std::string make_key() {
   return std::string(kPrefix) + halves[0].text() + halves[1].text();
 }
 
-Result<std::string> load_or_make_key(const std::string& folder) {
-  const std::string path = folder + "/api-key";
+namespace {
+
+/// The first line of a file that only its owner may read; made with `key` if there is none.
+Result<std::string> load_or_store(const std::string& path, const std::string& key) {
   const int file = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
   if (file < 0 && errno == EEXIST) return read_key_file(path);
   const auto failed = [&] { return Error{ErrorCode::store_io_error, path + ": " + std::strerror(errno)}; };
   if (file < 0) return failed();
-  const std::string key = make_key();
   const std::string line = key + "\n";
   const bool written =
       ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) && ::fsync(file) == 0;
@@ -92,6 +94,30 @@ Result<std::string> load_or_make_key(const std::string& folder) {
   const Error error = failed();
   ::unlink(path.c_str());
   return error;
+}
+
+}  // namespace
+
+Result<std::string> load_or_make_key(const std::string& folder) {
+  return load_or_store(folder + "/api-key", make_key());
+}
+
+Result<std::string> audit_signing_key(const std::string& folder) {
+  constexpr std::size_t kSeedBytes = 32;
+  const std::string fresh = openwop::random_hex(kSeedBytes);
+  const std::string path = folder + "/audit-key";
+  auto hex = folder.empty() ? Result<std::string>(fresh) : load_or_store(path, fresh);
+  if (!hex) return hex;
+  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  if (hex->size() != 2 * kSeedBytes || !std::all_of(hex->begin(), hex->end(), is_hex)) {
+    return Error{ErrorCode::store_corrupt, path + " holds no signing key"};
+  }
+  const auto digit = [](char c) { return static_cast<unsigned>(c >= 'a' ? c - 'a' + 10 : c - '0'); };
+  std::string seed;
+  for (std::size_t i = 0; i < hex->size(); i += 2) {
+    seed += static_cast<char>(digit((*hex)[i]) << 4U | digit((*hex)[i + 1]));
+  }
+  return seed;
 }
 
 }  // namespace refserver

@@ -23,6 +23,7 @@
 #include "openwop/memory_store.h"
 #include "openwop/protocol/openwop_surface.h"
 #include "openwop/rocksdb_store.h"
+#include "outbound.h"
 #include "workflow_folder.h"
 
 namespace refserver {
@@ -44,15 +45,17 @@ openwop::Result<std::shared_ptr<openwop::Store>> open_store(const Config& config
 }
 
 openwop::Result<std::unique_ptr<openwop::Engine>> open_engine(const Config& config,
-                                                              std::shared_ptr<openwop::Store> store) {
+                                                              std::shared_ptr<openwop::Store> store,
+                                                              const Outbound& outbound) {
   openwop::EngineOptions options{.store = std::move(store), .threads = config.threads, .durability = config.durability};
+  options.observers = outbound.observers();
   openwop::add_builtin_nodes(options.nodes);
   openwop::add_ai_nodes(options.nodes);
   if (config.fixtures) openwop::add_fixture_nodes(options.nodes);
   return openwop::Engine::open(std::move(options));
 }
 
-openwop::SurfaceOptions surface_options(const Config& config) {
+openwop::SurfaceOptions surface_options(const Config& config, const Outbound& outbound) {
   openwop::SurfaceOptions options{.keys = config.keys};
   options.log = [](LogLevel level, std::string_view message, std::string_view fields) { log(level, message, fields); };
   options.log_requests = config.log_level == LogLevel::debug;
@@ -62,6 +65,10 @@ openwop::SurfaceOptions surface_options(const Config& config) {
   options.test_key_prefix = config.test_key_prefix;
   options.mock_providers.assign(openwop::kMockProviderIds.begin(), openwop::kMockProviderIds.end());
   options.advertise_fixtures = config.fixtures;
+  options.webhooks = outbound.webhooks;
+  options.audit = outbound.audit;
+  options.debug_bundle = config.debug_bundle_bytes > 0;
+  options.max_debug_bundle_bytes = config.debug_bundle_bytes;
   return options;
 }
 
@@ -123,17 +130,19 @@ void wait_for_signals(HttpServer& server) {
 int serve(Config& config) {
   auto store = open_store(config);
   if (!store) return fail("the store cannot be opened", store.error());
-  auto engine = open_engine(config, *store);
+  const auto key = own_key(config);
+  if (!key) return fail("no key", key.error());
+  const auto outbound = open_outbound(config, *store, kVersion);
+  if (!outbound) return fail("webhooks or the audit log cannot be opened", outbound.error());
+  auto engine = open_engine(config, *store, *outbound);
   if (!engine) return fail("the engine cannot be opened", engine.error());
   const auto workflows = load_workflows(**engine, config.workflow_folders);
   if (!workflows) return fail("workflows cannot be loaded", workflows.error());
   log(LogLevel::info, "workflows loaded",
       "{\"loaded\":" + std::to_string(workflows->ids.size()) + ",\"refused\":" + std::to_string(workflows->refused) +
           "}");
-  const auto key = own_key(config);
-  if (!key) return fail("no key", key.error());
 
-  openwop::OpenWopSurface surface(**engine, surface_options(config));
+  openwop::OpenWopSurface surface(**engine, surface_options(config, *outbound));
   // Never destroyed: the signal thread may hold it to the last moment of the process.
   static HttpServer* server = nullptr;
   server = new HttpServer(surface, config.max_connections);
@@ -147,6 +156,7 @@ int serve(Config& config) {
 
   server->serve();
   (*engine)->close();
+  outbound->close();
   log(LogLevel::info, "stopped");
   return 0;
 }

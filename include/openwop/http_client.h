@@ -74,8 +74,9 @@ class HttpClient {
 class HostResolver {
  public:
   virtual ~HostResolver() = default;
-  /// Every address of a host name, as text; an address in text gives itself. Errors: not_found. Blocks.
-  [[nodiscard]] virtual Result<std::vector<std::string>> resolve(std::string_view host) = 0;
+  /// Every address of a host name, as text; an address in text gives itself. Blocks, at most `timeout_ms`. Errors:
+  /// not_found; service_unavailable when the time is over.
+  [[nodiscard]] virtual Result<std::vector<std::string>> resolve(std::string_view host, std::int64_t timeout_ms) = 0;
 };
 
 }  // namespace openwop

@@ -6,7 +6,6 @@
 // With no observer a commit costs nothing more; with some, each sees every commit of every run that has events.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string_view>
 #include <vector>

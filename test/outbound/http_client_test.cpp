@@ -93,9 +93,9 @@ TEST_CASE("failures of a call have names") {
 
 TEST_CASE("the system's resolver gives an address in text as itself and refuses a name that does not exist") {
   const auto resolver = make_system_resolver();
-  CHECK(resolver->resolve("127.0.0.1").value_or({}) == std::vector<std::string>{"127.0.0.1"});
-  CHECK(resolver->resolve("::1").value_or({}) == std::vector<std::string>{"::1"});
+  CHECK(resolver->resolve("127.0.0.1", 5'000).value_or({}) == std::vector<std::string>{"127.0.0.1"});
+  CHECK(resolver->resolve("::1", 5'000).value_or({}) == std::vector<std::string>{"::1"});
   // Spellings that the system takes for an address come out as that address.
-  CHECK(resolver->resolve("0x7f.1").value_or({}) == std::vector<std::string>{"127.0.0.1"});
-  CHECK(resolver->resolve("nowhere.invalid").error().code == ErrorCode::not_found);
+  CHECK(resolver->resolve("0x7f.1", 5'000).value_or({}) == std::vector<std::string>{"127.0.0.1"});
+  CHECK(resolver->resolve("nowhere.invalid", 5'000).error().code == ErrorCode::not_found);
 }

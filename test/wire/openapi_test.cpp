@@ -22,10 +22,6 @@ const std::set<std::string, std::less<>> kNotServedYet = {
     "resolveApproval",
     "inspectInterruptByToken",
     "resolveInterruptByToken",
-    "getDebugBundle",
-    "registerWebhook",
-    "verifyAudit",
-    "unregisterWebhook",
 };
 
 std::string text_of(const json::Value& node) { return std::string(json::string_of(node)); }

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -20,12 +21,16 @@ namespace openwop::test {
 
 class SurfaceRig {
  public:
-  explicit SurfaceRig(SurfaceOptions options = {}) {
+  /// Changes the options with what only the rig has: its store and its clock.
+  using Prepare = std::function<void(SurfaceRig&, EngineOptions&, SurfaceOptions&)>;
+
+  explicit SurfaceRig(SurfaceOptions options = {}, const Prepare& prepare = {}) {
     EngineOptions engine_options{.store = store, .threads = 0, .clock = clock};
     add_builtin_nodes(engine_options.nodes);
     add_fixture_nodes(engine_options.nodes);
     add_ai_nodes(engine_options.nodes);
     options.mock_providers.assign(kMockProviderIds.begin(), kMockProviderIds.end());
+    if (prepare) prepare(*this, engine_options, options);
     auto opened = Engine::open(std::move(engine_options));
     REQUIRE(opened.ok());
     engine = *std::move(opened);

@@ -19,11 +19,13 @@
 #include <string_view>
 #include <vector>
 
+#include "openwop/audit_log.h"
 #include "openwop/engine.h"
 #include "openwop/hash.h"
 #include "openwop/ids.h"
 #include "openwop/protocol/http.h"
 #include "openwop/result.h"
+#include "openwop/webhooks.h"
 
 namespace openwop {
 
@@ -70,6 +72,13 @@ struct SurfaceOptions {
   /// Publish the registered workflows whose ids begin with `conformance-` as fixtures.
   bool advertise_fixtures = false;
 
+  /// Both are also observers of the engine (EngineOptions::observers). Null: their routes are not advertised and answer
+  /// 404.
+  std::shared_ptr<Webhooks> webhooks = {};
+  std::shared_ptr<AuditLog> audit = {};
+  /// False: the debug bundle is not advertised and answers 404.
+  bool debug_bundle = true;
+
   // Limits. Reaching one gives the error named.
   std::size_t max_request_body_bytes = std::size_t{1} << 20;      // 413 payload_too_large
   std::size_t max_json_depth = 64;                                // 400 validation_error
@@ -80,6 +89,7 @@ struct SurfaceOptions {
   std::size_t max_poll_events = 1'000;                            // a poll's page; the rest comes with the next one
   std::size_t max_poll_bytes = std::size_t{4} << 20;              // the same in bytes, exceeded by one event at most
   std::size_t max_events_response_bytes = std::size_t{64} << 20;  // 413; the whole log as JSON: page with the poll
+  std::size_t max_debug_bundle_bytes = std::size_t{8} << 20;      // the bundle is truncated and says so
   std::size_t max_stream_frame_bytes = std::size_t{64} << 10;     // frames that one next() gathers
 
   /// Silence after which a stream sends a comment (protocol 02 §5.2: at least every 30 s).

@@ -139,6 +139,7 @@ Result<http::Response> execute(SurfaceParts& surface, const Call& call, const Ke
   if (auto dedup = check_dedup(call); !dedup) return std::move(dedup).error();
   workflow_id = read->workflow_id;
   read->forced_engine_version = *version;
+  read->created_by = "api-key:" + call.key->id;
   read->claim = std::move(claim);
   auto created = surface.engine.create_run(*std::move(read));
   if (!created) {

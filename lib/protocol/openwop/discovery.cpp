@@ -59,6 +59,17 @@ void add_fixtures(json::ObjectWriter& document, const SurfaceParts& surface) {
   list += ']';
 }
 
+void add_auth(json::ObjectWriter& document, const AuditLog& audit) {
+  json::ObjectWriter auth(document.value_of("auth"));
+  auth.raw("profiles", R"(["openwop-audit-log-integrity"])");
+  json::ObjectWriter(auth.value_of("auditLogIntegrity"))
+      .boolean("hashChain", true)
+      .string("checkpointSignatureAlgorithm", "ed25519")
+      .string("checkpointPublicKey", audit.public_key())
+      .integer("checkpointIntervalEntries", static_cast<std::int64_t>(audit.options().checkpoint_entries))
+      .integer("checkpointIntervalSeconds", audit.options().checkpoint_interval_ms / 1000);
+}
+
 // The blocks that 1.0 documents without a schema. Clients look for some at the root and for some under `capabilities`,
 // so both carry them (trap T-5).
 void add_feature_blocks(json::ObjectWriter& document, const SurfaceParts& surface) {
@@ -66,9 +77,11 @@ void add_feature_blocks(json::ObjectWriter& document, const SurfaceParts& surfac
   json::ObjectWriter(document.value_of("compliance"))
       .raw("supportedClasses", "[]")
       .string("defaultMode", masking_mode_name(surface.engine.options().default_masking));
-  document.raw("debugBundle", R"({"supported":false})");
+  document.raw("debugBundle", surface.options.debug_bundle ? R"({"supported":true})" : R"({"supported":false})");
   document.raw("runs", R"({"pauseResume":{"supported":false,"drainPolicies":[]}})");
-  document.raw("webhooks", R"({"supported":false,"signatureAlgorithms":[]})");
+  document.raw("webhooks", surface.options.webhooks ? R"({"supported":true,"signatureAlgorithms":["v1"]})"
+                                                    : R"({"supported":false,"signatureAlgorithms":[]})");
+  if (surface.options.audit) add_auth(document, *surface.options.audit);
   json::ObjectWriter(document.value_of("idempotency"))
       .boolean("supported", true)
       .integer("layer1RetentionSeconds", surface.options.idempotency_retention_ms / 1000)

@@ -19,6 +19,12 @@ constexpr std::array kRoutes = {
     Route{"POST", "/v1/runs/{runId}/cancel", "runs:cancel", cancel_run},
     Route{"GET", "/v1/runs/{runId}/events", "runs:read", stream_run_events},
     Route{"GET", "/v1/runs/{runId}/events/poll", "runs:read", poll_run_events},
+    Route{"GET", "/v1/runs/{runId}/debug-bundle", "runs:read", get_debug_bundle},
+    Route{"POST", "/v1/webhooks", "webhooks:manage", register_webhook},
+    Route{"GET", "/v1/webhooks/dead-letters", "webhooks:manage", list_dead_letters},
+    Route{"DELETE", "/v1/webhooks/{webhookId}", "webhooks:manage", unregister_webhook},
+    Route{"GET", "/v1/audit/verify", "audit:read", verify_audit},
+    Route{"GET", "/v1/audit/checkpoints", "audit:read", export_audit_checkpoints},
 };
 
 // The raw value that a segment gives for a `{name}` or `{name}:verb`, or nothing.

@@ -45,6 +45,12 @@ Result<http::Reply> explain_run(SurfaceParts& surface, const Call& call);
 Result<http::Reply> cancel_run(SurfaceParts& surface, const Call& call);
 Result<http::Reply> stream_run_events(SurfaceParts& surface, const Call& call);
 Result<http::Reply> get_artifact(SurfaceParts& surface, const Call& call);
+Result<http::Reply> get_debug_bundle(SurfaceParts& surface, const Call& call);
+Result<http::Reply> register_webhook(SurfaceParts& surface, const Call& call);
+Result<http::Reply> list_dead_letters(SurfaceParts& surface, const Call& call);
+Result<http::Reply> unregister_webhook(SurfaceParts& surface, const Call& call);
+Result<http::Reply> verify_audit(SurfaceParts& surface, const Call& call);
+Result<http::Reply> export_audit_checkpoints(SurfaceParts& surface, const Call& call);
 Result<http::Reply> poll_run_events(SurfaceParts& surface, const Call& call);
 
 }  // namespace openwop::wire

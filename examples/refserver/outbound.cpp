@@ -1,0 +1,84 @@
+#include "outbound.h"
+
+#include "keys.h"
+#include "log.h"
+#include "openwop/json.h"
+#include "openwop/net.h"
+
+namespace refserver {
+
+using openwop::Error;
+using openwop::Result;
+
+namespace {
+
+#ifdef OPENWOP_HAS_CURL
+Result<std::shared_ptr<openwop::Webhooks>> open_webhooks(const Config& config, std::shared_ptr<openwop::Store> store,
+                                                         std::string_view version) {
+  openwop::WebhookOptions options{.store = std::move(store)};
+  options.client = openwop::make_curl_http_client();
+  options.resolver = openwop::make_system_resolver();
+  options.version = version;
+  options.max_retries = static_cast<std::uint32_t>(config.webhook_retries);
+  options.allow_private = config.webhook_allow_private;
+  options.on_trouble = [](std::string_view message, std::string_view fields) {
+    log(LogLevel::warning, message, fields);
+  };
+  return openwop::Webhooks::open(std::move(options));
+}
+#endif
+
+Result<std::shared_ptr<openwop::AuditLog>> open_audit(const Config& config, std::shared_ptr<openwop::Store> store,
+                                                      std::string_view version) {
+  auto key = audit_signing_key(config.data_folder);
+  if (!key) return std::move(key).error();
+  openwop::AuditOptions options{.store = std::move(store), .signing_key = *std::move(key)};
+  options.host_name = "openwop-refserver";
+  options.host_version = version;
+  options.on_error = [](const Error& error) {
+    log(LogLevel::error, "audit log",
+        text_fields({{"code", openwop::error_name(error.code)}, {"reason", error.message}}));
+  };
+  auto audit = openwop::AuditLog::open(std::move(options));
+  if (!audit) return audit;
+  std::string details;
+  openwop::json::ObjectWriter(details).string("version", version);
+  auto told = (*audit)->append({.actor = "host", .action = "host.started", .target = "host", .details = details});
+  std::vector<std::string> key_ids;
+  for (const openwop::ApiKey& api_key : config.keys) key_ids.push_back(api_key.id);
+  if (told) told = (*audit)->note_keys(std::move(key_ids));
+  if (told) told = (*audit)->checkpoint();
+  if (!told) return std::move(told).error();
+  return audit;
+}
+
+}  // namespace
+
+std::vector<std::shared_ptr<openwop::RunObserver>> Outbound::observers() const {
+  std::vector<std::shared_ptr<openwop::RunObserver>> all;
+  if (webhooks) all.push_back(webhooks);
+  if (audit) all.push_back(audit);
+  return all;
+}
+
+void Outbound::close() const {
+  if (webhooks) webhooks->close();
+  if (audit) audit->close();
+}
+
+Result<Outbound> open_outbound(const Config& config, std::shared_ptr<openwop::Store> store, std::string_view version) {
+  Outbound outbound;
+#ifdef OPENWOP_HAS_CURL
+  auto webhooks = open_webhooks(config, store, version);
+  if (!webhooks) return std::move(webhooks).error();
+  outbound.webhooks = *std::move(webhooks);
+#endif
+  if (config.audit_log.value_or(!config.data_folder.empty())) {
+    auto audit = open_audit(config, std::move(store), version);
+    if (!audit) return std::move(audit).error();
+    outbound.audit = *std::move(audit);
+  }
+  return outbound;
+}
+
+}  // namespace refserver

@@ -1,0 +1,323 @@
+#include "openwop/audit_log.h"
+
+#include "audit/audit_rows.h"
+#include "openwop/canonical_json.h"
+#include "support/engine_rig.h"
+
+using namespace openwop;
+using namespace openwop::test;
+
+namespace {
+
+struct AuditRig : EngineRig {
+  AuditOptions audit_options;
+  std::shared_ptr<AuditLog> audit;
+
+  AuditRig() {
+    audit_options.threads = 0;
+    audit_options.signing_key = std::string(32, 'k');
+  }
+  void open_all() {
+    engine.reset();
+    options.observers.clear();
+    audit.reset();  // signs what is left
+    AuditOptions copy = audit_options;
+    copy.store = store;
+    copy.clock = clock;
+    auto opened = AuditLog::open(std::move(copy));
+    REQUIRE(opened.ok());
+    audit = *opened;
+    options.observers = {audit};
+    open();
+    add(WorkflowText("noop").node("n", "core.noop"));
+    add(WorkflowText("slow").node("d", "core.delay", R"({"ms":1000})"));
+  }
+  void note(const std::string& action) {
+    REQUIRE(audit->append({.actor = "host", .action = action, .target = "t"}).ok());
+  }
+  std::vector<std::string> entries() const {
+    std::vector<std::string> rows;
+    REQUIRE(store
+                ->scan({"Ye", "Yf", false},
+                       [&](std::string_view, std::string_view row) {
+                         rows.emplace_back(row);
+                         return true;
+                       })
+                .ok());
+    return rows;
+  }
+  AuditVerification verify(std::optional<std::uint64_t> from = {}, std::optional<std::uint64_t> to = {}) {
+    auto verified = audit->verify(from, to);
+    REQUIRE(verified.ok());
+    return *verified;
+  }
+  void overwrite(const std::string& key, const std::string& value) {
+    Transaction transaction;
+    transaction.put(key, value);
+    REQUIRE(store->commit(transaction, Durability::sync).ok());
+  }
+};
+
+std::string text_of(std::string_view entry, std::string_view member) {
+  return json::as_string(json::member(entry, member).value_or("null")).value_or("");
+}
+
+}  // namespace
+
+TEST_CASE("canonical JSON is that of RFC 8785") {
+  CHECK(canonical_json(R"({"numbers":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],
+      "string":"\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/","literals":[null,true,false]})") ==
+        "{\"literals\":[null,true,false],\"numbers\":[333333333.3333333,1e+30,4.5,0.002,1e-27],"
+        "\"string\":\"\xE2\x82\xAC$\\u000f\\nA'B\\\"\\\\\\\\\\\"/\"}");
+  // By UTF-16 units: the surrogates of U+1F600 come before U+FB33.
+  CHECK(
+      canonical_json(
+          "{\"\\u20ac\":1,\"\\r\":2,\"\\ufb33\":3,\"1\":4,\"\\ud83d\\ude00\":5,\"\\u0080\":6,\"\\u00f6\":7}") ==
+      "{\"\\r\":2,\"1\":4,\"\xC2\x80\":6,\"\xC3\xB6\":7,\"\xE2\x82\xAC\":1,\"\xF0\x9F\x98\x80\":5,\"\xEF\xAC\xB3\":3}");
+  CHECK(canonical_json(" { \"a\" : { } , \"b\" : [ ] } ") == R"({"a":{},"b":[]})");
+}
+
+TEST_CASE("numbers are written as ECMAScript does") {
+  const std::vector<std::pair<double, std::string>> table = {{0, "0"},
+                                                             {-0.0, "0"},
+                                                             {1, "1"},
+                                                             {-1.5, "-1.5"},
+                                                             {1e20, "100000000000000000000"},
+                                                             {1e21, "1e+21"},
+                                                             {1e-6, "0.000001"},
+                                                             {1e-7, "1e-7"},
+                                                             {123456.789, "123456.789"},
+                                                             {5e-324, "5e-324"},
+                                                             {1.7976931348623157e308, "1.7976931348623157e+308"},
+                                                             {9007199254740993.0, "9007199254740992"},
+                                                             {295147905179352830000.0, "295147905179352830000"},
+                                                             {1.5e-9, "1.5e-9"},
+                                                             {10, "10"}};
+  for (const auto& [value, text] : table) CHECK(canonical_number(value) == text);
+}
+
+TEST_CASE("what is done to runs is in the audit log, with who did it, in a chain") {
+  AuditRig rig;
+  rig.open_all();
+  rig.note("host.started");
+  const RunId run = rig.create(CreateRun{.workflow_id = "slow", .tenant = "acme", .created_by = "api-key:1"});
+  REQUIRE(rig.engine->cancel_run({.tenant = "acme", .run_id = run, .cancelled_by = "api-key:2"}).ok());
+  rig.create("noop");  // completes by itself: one action, one entry
+  const auto verified = rig.verify();
+  CHECK(verified.chain_valid);
+  CHECK(verified.from_sequence == 1);
+  CHECK(verified.to_sequence == 4);
+  const auto entries = rig.entries();
+  REQUIRE(entries.size() == 4);
+  CHECK(entries[0] == R"({"action":"host.started","actor":"host","details":{},"occurredAt":"2023-11-14T22:13:20.000Z",)"
+                      R"("prevHash":null,"sequence":1,"target":"t"})");
+  CHECK(text_of(entries[1], "action") == "run.create");
+  CHECK(text_of(entries[1], "actor") == "api-key:1");
+  CHECK(text_of(entries[1], "target") == "run:" + run.text());
+  CHECK(json::member(entries[1], "details") == R"({"tenantId":"acme","workflowId":"slow"})");
+  CHECK(text_of(entries[2], "action") == "run.cancel");
+  CHECK(text_of(entries[2], "actor") == "api-key:2");
+  CHECK(text_of(entries[3], "actor") == "host");
+  for (std::size_t i = 1; i < entries.size(); ++i) CHECK(text_of(entries[i], "prevHash") == sha256_hex(entries[i - 1]));
+}
+
+TEST_CASE("an entry is staged in the commit of its action, and a crash before it is chained loses nothing") {
+  AuditRig rig;
+  rig.open_all();
+  rig.create("noop");
+  CHECK(rig.entries().empty());
+  rig.open_all();
+  rig.audit->tick();
+  CHECK(rig.entries().size() == 1);
+  CHECK(rig.verify().chain_valid);
+}
+
+TEST_CASE("a create that is refused leaves no audit entry") {
+  AuditRig rig;
+  rig.open_all();
+  const auto claimed = [&] {
+    CreateRun request{.workflow_id = "noop"};
+    request.claim = LedgerClaim{.row_key = Ledger::row_key("t", "key"), .request_digest = "d"};
+    request.claim->outcome = [](const RunId&, RunStatus) { return std::string("answer"); };
+    return rig.engine->create_run(std::move(request));
+  };
+  REQUIRE(claimed().ok());
+  REQUIRE_FALSE(claimed().ok());
+  CHECK(rig.verify().to_sequence == 1);
+}
+
+TEST_CASE("every altered byte of a stored entry is found, at the entry behind it") {
+  AuditRig rig;
+  rig.audit_options.checkpoint_entries = 1'000'000;
+  rig.audit_options.checkpoint_interval_ms = std::int64_t{1} << 60;
+  rig.open_all();
+  for (int i = 0; i < 5; ++i) rig.note("a");
+  CHECK(rig.verify().chain_valid);
+  for (std::uint64_t sequence = 1; sequence <= 5; ++sequence) {
+    const std::string entry = rig.entries().at(sequence - 1);
+    for (std::size_t at = 0; at < entry.size(); ++at) {
+      std::string altered = entry;
+      altered[at] = static_cast<char>(altered[at] ^ 1);
+      rig.overwrite(audit::row_key('e', sequence), altered);
+      const auto verified = rig.verify();
+      CHECK_FALSE(verified.chain_valid);
+      REQUIRE_FALSE(verified.anomalies.empty());
+      CHECK(verified.anomalies.back().at_sequence == sequence + 1);
+      CHECK(verified.anomalies.back().expected_prev_hash == sha256_hex(altered));
+      CHECK(verified.anomalies.back().actual_prev_hash == sha256_hex(entry));
+      CHECK(verified.anomalies.size() <= 2);
+    }
+    rig.overwrite(audit::row_key('e', sequence), entry);
+  }
+  CHECK(rig.verify().chain_valid);
+}
+
+TEST_CASE("a missing entry is found where it was") {
+  AuditRig rig;
+  rig.open_all();
+  for (int i = 0; i < 4; ++i) rig.note("a");
+  REQUIRE(rig.verify().chain_valid);
+  Transaction transaction;
+  transaction.erase(audit::row_key('e', 3));
+  REQUIRE(rig.store->commit(transaction, Durability::sync).ok());
+  const auto verified = rig.verify();
+  CHECK_FALSE(verified.chain_valid);
+  REQUIRE_FALSE(verified.anomalies.empty());
+  CHECK(verified.anomalies.front().at_sequence == 3);
+}
+
+TEST_CASE("a chain that was written anew as a whole does not fit the signed roots") {
+  AuditRig rig;
+  rig.open_all();
+  for (int i = 0; i < 3; ++i) rig.note("a");
+  REQUIRE(rig.audit->checkpoint().ok());
+  const auto entries = rig.entries();
+  std::string hash;
+  for (std::uint64_t sequence = 1; sequence <= 3; ++sequence) {
+    std::string staged = audit::encode_staged({.actor = "nobody", .action = "a", .target = "t"}, kStartMs, 4096);
+    const std::string entry = audit::encode_entry(staged, sequence, hash);
+    hash = sha256_hex(entry);
+    rig.overwrite(audit::row_key('e', sequence), entry);
+  }
+  auto head = audit::ChainHead::decode(rig.store->get("Yh")->value());
+  REQUIRE(head.ok());
+  head->last_hash = hash;
+  rig.overwrite("Yh", head->encode());
+  rig.open_all();
+  const auto verified = rig.verify();
+  CHECK(verified.anomalies.empty());
+  CHECK_FALSE(verified.checkpoints_valid);
+  CHECK_FALSE(verified.chain_valid);
+}
+
+TEST_CASE("ranges are verified as far as they go, and with what is before them") {
+  AuditRig rig;
+  rig.open_all();
+  const auto nothing = rig.verify(0, 100);
+  CHECK(nothing.from_sequence == 0);
+  CHECK(nothing.to_sequence == 100);
+  CHECK(nothing.chain_valid);
+  for (int i = 0; i < 10; ++i) rig.note("a");
+  CHECK(rig.verify(0, 100).chain_valid);
+  CHECK(rig.verify(4, 7).chain_valid);
+  CHECK(rig.verify(7, 4).chain_valid);
+  CHECK(rig.verify(50, 60).chain_valid);
+  std::string altered = rig.entries().at(4);
+  altered[5] = static_cast<char>(altered[5] ^ 1);
+  rig.overwrite(audit::row_key('e', 5), altered);
+  CHECK(rig.verify(1, 5).anomalies.empty());
+  CHECK(rig.verify(1, 6).anomalies.size() == 1);
+  CHECK(rig.verify(6, 6).anomalies.size() == 1);
+  CHECK(rig.verify(7, 10).anomalies.empty());
+}
+
+TEST_CASE("checkpoints come after so many entries, or after so long, and only when there is something to sign") {
+  AuditRig rig;
+  rig.audit_options.checkpoint_entries = 10;
+  rig.open_all();
+  rig.note("a");
+  rig.audit->tick();  // the first entry of a fresh log is signed at once
+  CHECK(rig.verify().checkpoints.size() == 1);
+  for (int i = 0; i < 25; ++i) rig.note("a");
+  const auto next = rig.audit->tick();
+  auto checkpoints = rig.verify().checkpoints;
+  REQUIRE(checkpoints.size() == 3);
+  CHECK(checkpoints[1].at_sequence == 11);
+  CHECK(checkpoints[2].at_sequence == 21);
+  CHECK(next == kStartMs + 300'000);
+  rig.clock->advance(300'000);
+  CHECK_FALSE(rig.audit->tick().has_value());
+  checkpoints = rig.verify().checkpoints;
+  REQUIRE(checkpoints.size() == 4);
+  CHECK(checkpoints[3].at_sequence == 26);
+  rig.clock->advance(10'000'000);
+  rig.audit->tick();
+  CHECK(rig.verify().checkpoints.size() == 4);
+  CHECK(rig.verify(12, 25).checkpoints.size() == 1);
+  CHECK(rig.verify(12, 25).checkpoints_valid);
+}
+
+TEST_CASE("hashes behind the last checkpoint are read again after a restart") {
+  AuditRig rig;
+  rig.open_all();
+  rig.note("a");
+  rig.audit->tick();
+  rig.note("b");
+  rig.note("c");
+  rig.audit->tick();
+  // As after a crash: nobody signs what is left.
+  auto opened =
+      AuditLog::open({.store = rig.store, .signing_key = std::string(32, 'k'), .clock = rig.clock, .threads = 0});
+  REQUIRE(opened.ok());
+  REQUIRE((*opened)->checkpoint().ok());
+  const auto verified = *(*opened)->verify({}, {});
+  CHECK(verified.checkpoints.back().at_sequence == 3);
+  CHECK(verified.checkpoints_valid);
+}
+
+TEST_CASE("a root of three: an odd node moves up unchanged") {
+  const std::string a = sha256_hex("a");
+  const std::string b = sha256_hex("b");
+  const std::string c = sha256_hex("c");
+  CHECK(audit::merkle_root({a}) == a);
+  CHECK(audit::merkle_root({a, b, c}) == sha256_hex(sha256_hex(a + b) + c));
+}
+
+TEST_CASE("keys that come and go are recorded by their ids") {
+  AuditRig rig;
+  rig.open_all();
+  REQUIRE(rig.audit->note_keys({"one", "two"}).ok());
+  REQUIRE(rig.audit->note_keys({"two", "one"}).ok());
+  REQUIRE(rig.audit->note_keys({"two", "three"}).ok());
+  rig.audit->tick();
+  std::vector<std::string> lines;
+  for (const std::string& entry : rig.entries())
+    lines.push_back(text_of(entry, "action") + " " + text_of(entry, "target"));
+  CHECK(lines == std::vector<std::string>{"key.created key:one", "key.created key:two", "key.created key:three",
+                                          "key.revoked key:one"});
+}
+
+TEST_CASE("exported checkpoints name the key that signed them") {
+  AuditRig rig;
+  rig.open_all();
+  rig.note("a");
+  REQUIRE(rig.audit->checkpoint().ok());
+  const auto document = rig.audit->export_checkpoints();
+  REQUIRE(document.ok());
+  const std::string key(json::member(*document, "signingKey").value());
+  const std::string pem = text_of(key, "publicKeyPEM");
+  CHECK(pem.starts_with("-----BEGIN PUBLIC KEY-----\n"));
+  CHECK(text_of(key, "keyId") == sha256_hex(pem).substr(0, 16));
+  CHECK(document->find(rig.verify().checkpoints.front().signature) != std::string::npos);
+}
+
+TEST_CASE("a thread chains behind commits, and close signs the rest") {
+  AuditRig rig;
+  rig.audit_options.threads = 1;
+  rig.open_all();
+  for (int i = 0; i < 100; ++i) rig.create("noop");
+  CHECK(rig.verify().to_sequence == 100);
+  rig.audit->close();
+  CHECK(rig.verify().checkpoints.back().at_sequence == 100);
+  CHECK(AuditLog::open({.store = rig.store, .signing_key = "short"}).error().code == ErrorCode::validation_error);
+}
