@@ -1,8 +1,8 @@
 // The embedded default: a Store in a local folder, on RocksDB.
 //
 // One process at a time owns the folder; a second opener gets store_locked. A file FORMAT in the folder names the
-// layout version; a folder written by a newer layout is refused with store_version_unsupported. Corruption is reported
-// with the file or key and never skipped.
+// layout version; a folder of a layout that is newer, or older than this build reads, is refused with
+// store_version_unsupported. Corruption is reported with the file or key and never skipped.
 #pragma once
 
 #include <cstddef>

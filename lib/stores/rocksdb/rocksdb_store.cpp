@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "stores/rocksdb/append_tails.h"
 #include "stores/rocksdb/folder_format.h"
 #include "stores/rocksdb/folder_lock.h"
 #include "stores/rocksdb/group_overlay.h"
@@ -22,6 +23,7 @@
 namespace openwop {
 namespace {
 
+using rocks::AppendTails;
 using rocks::GroupOverlay;
 using rocks::GuardCache;
 using rocks::RowState;
@@ -33,8 +35,11 @@ std::string_view to_view(const rocksdb::Slice& slice) { return {slice.data(), sl
 /// them; reads never take it.
 class RocksDbStore final : public Store {
  public:
-  RocksDbStore(rocks::FolderLock lock, std::unique_ptr<rocksdb::DB> db, std::size_t guard_cache_entries)
-      : folder_lock_(std::move(lock)), db_(std::move(db)), guard_cache_(guard_cache_entries) {}
+  RocksDbStore(rocks::FolderLock lock, std::unique_ptr<rocksdb::DB> db, const RocksDbOptions& options)
+      : folder_lock_(std::move(lock)),
+        db_(std::move(db)),
+        guard_cache_(options.guard_cache_entries),
+        append_tails_(options.append_prefix_bytes, options.guard_cache_entries) {}
 
   [[nodiscard]] Result<std::optional<std::string>> get(std::string_view key) const override;
   [[nodiscard]] Status scan(const ScanRange& range, const RowVisitor& visit) const override;
@@ -46,6 +51,7 @@ class RocksDbStore final : public Store {
  private:
   Result<bool> preconditions_hold(const Transaction& transaction);
   Result<bool> requirement_holds(const Transaction::Entry& requirement);
+  Status learn_tail(std::string_view key);
   Status stage(const Transaction& transaction);
   Status stage_group(std::span<const Transaction* const> group, std::vector<CommitOutcome>& outcomes);
   Status write_batch(Durability durability);
@@ -60,6 +66,7 @@ class RocksDbStore final : public Store {
   rocksdb::WriteBatch batch_;
   GroupOverlay overlay_;
   GuardCache guard_cache_;
+  AppendTails append_tails_;
 };
 
 Result<std::optional<std::string>> RocksDbStore::get(std::string_view key) const {
@@ -101,8 +108,9 @@ Result<std::vector<CommitOutcome>> RocksDbStore::commit(std::span<const Transact
   if (done && batch_.Count() > 0) done = write_batch(durability);
   release_large_batch();
   if (!done) {
-    // The cache already holds the writes of this group, and whether they took effect is not known.
+    // The caches already hold the writes of this group, and whether they took effect is not known.
     guard_cache_.clear();
+    append_tails_.clear();
     return std::move(done).error();
   }
   return outcomes;
@@ -111,6 +119,7 @@ Result<std::vector<CommitOutcome>> RocksDbStore::commit(std::span<const Transact
 Status RocksDbStore::stage_group(std::span<const Transaction* const> group, std::vector<CommitOutcome>& outcomes) {
   batch_.Clear();
   overlay_.begin(group);
+  append_tails_.begin_group();
   for (const Transaction* transaction : group) {
     auto holds = preconditions_hold(*transaction);
     if (!holds) return std::move(holds).error();
@@ -137,6 +146,14 @@ Result<bool> RocksDbStore::requirement_holds(const Transaction::Entry& requireme
   const std::size_t hash = rocks::hash_key(requirement.key);
   if (const auto written = overlay_.find(hash, requirement.key)) return *written == wanted;
   if (const auto known = guard_cache_.find(hash, requirement.key)) return *known == wanted;
+  if (!wants_value) {
+    auto tail = append_tails_.ask(requirement.key);
+    if (tail == AppendTails::Answer::worth_learning) {
+      if (auto learned = learn_tail(requirement.key); !learned) return std::move(learned).error();
+      tail = append_tails_.ask(requirement.key);
+    }
+    if (tail == AppendTails::Answer::absent) return true;
+  }
   rocksdb::PinnableSlice value;
   const auto status = db_->Get(rocksdb::ReadOptions(), db_->DefaultColumnFamily(), to_slice(requirement.key), &value);
   if (!status.ok() && !status.IsNotFound()) {
@@ -147,8 +164,19 @@ Result<bool> RocksDbStore::requirement_holds(const Transaction::Entry& requireme
   return stored == wanted;
 }
 
+Status RocksDbStore::learn_tail(std::string_view key) {
+  std::optional<std::string> last;
+  const std::string prefix(append_tails_.prefix_of(key));
+  const auto scanned = scan({prefix, prefix_end(prefix), true}, [&](std::string_view found, std::string_view) {
+    last = found;
+    return false;
+  });
+  if (scanned) append_tails_.learn(key, last);
+  return scanned;
+}
+
 Status RocksDbStore::stage(const Transaction& transaction) {
-  const bool followed = !overlay_.empty() || !guard_cache_.empty();
+  const bool followed = !overlay_.empty() || !guard_cache_.empty() || !append_tails_.empty();
   for (std::size_t i = 0; i < transaction.size(); ++i) {
     const auto entry = transaction.entry(i);
     if (rocks::is_requirement(entry.op)) continue;
@@ -161,6 +189,7 @@ Status RocksDbStore::stage(const Transaction& transaction) {
     const std::size_t hash = rocks::hash_key(entry.key);
     overlay_.note_write(hash, entry.key, state);
     guard_cache_.update(hash, entry.key, state);
+    if (is_put) append_tails_.note_put(entry.key);
   }
   return {};
 }
@@ -198,6 +227,11 @@ Status settle_format(const RocksDbOptions& options) {
     return Error{ErrorCode::store_version_unsupported,
                  "store folder " + options.path + " has format " + std::to_string(*version) +
                      "; this build knows formats up to " + std::to_string(rocks::kFolderFormatVersion)};
+  }
+  if (*version != 0 && *version < rocks::kOldestFolderFormatVersion) {
+    return Error{ErrorCode::store_version_unsupported,
+                 "store folder " + options.path + " has format " + std::to_string(*version) +
+                     "; this build reads none older than " + std::to_string(rocks::kOldestFolderFormatVersion)};
   }
   if (*version != 0) return {};
   if (!options.create_if_missing) {
@@ -242,8 +276,7 @@ Result<std::unique_ptr<Store>> open_rocksdb_store(const RocksDbOptions& options)
   if (auto logs = rocks::inspect_logs(options.path); !logs) return std::move(logs).error();
   auto db = open_database(options);
   if (!db) return std::move(db).error();
-  return std::unique_ptr<Store>(
-      std::make_unique<RocksDbStore>(std::move(*lock), std::move(*db), options.guard_cache_entries));
+  return std::unique_ptr<Store>(std::make_unique<RocksDbStore>(std::move(*lock), std::move(*db), options));
 }
 
 }  // namespace openwop
