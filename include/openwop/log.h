@@ -20,7 +20,10 @@
 // Thread-safety: as the store's; a Log holds no state.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -86,19 +89,14 @@ class Log {
 
   // ---- keys ----
   [[nodiscard]] static std::string run_prefix(const RunId& run) {
-    std::string key;
-    key.reserve(kBatchKeyBytes);
-    key += kLogPrefix;
+    std::string key(1, kLogPrefix);
     key += run.view();
     return key;
   }
   [[nodiscard]] static std::string header_key(const RunId& run) { return run_prefix(run) + '\x00'; }
   [[nodiscard]] static std::string head_key(const RunId& run) { return run_prefix(run) + '\x01'; }
   [[nodiscard]] static std::string batch_key(const RunId& run, std::uint64_t first_sequence) {
-    std::string key = run_prefix(run);
-    key += '\x02';
-    bytes::put_u64(key, first_sequence);
-    return key;
+    return std::string(RunKey(run, first_sequence).view());
   }
 
   // ---- writing ----
@@ -116,8 +114,8 @@ class Log {
   /// The log is as its writer last saw it: `head_row`, encoded, and the end at `next_sequence`.
   static void require_end(Transaction& transaction, const RunId& run, std::string_view head_row,
                           std::uint64_t next_sequence) {
-    transaction.require_equals(head_key(run), head_row);
-    transaction.require_absent(batch_key(run, next_sequence));
+    transaction.require_equals(RunKey(run, '\x01').view(), head_row);
+    transaction.require_absent(RunKey(run, next_sequence).view());
   }
 
   /// The batch that begins at `first_sequence` is this one, as encode_batch() wrote it.
@@ -226,6 +224,26 @@ class Log {
     return {batch_key(run, 0), sequence ? batch_key(run, *sequence) : batches_end(run), true};
   }
 
+  /// A key on the stack, for the path of every append.
+  class RunKey {
+   public:
+    RunKey(const RunId& run, char kind) : size_(2 + Id::kBytes) {
+      bytes_[0] = kLogPrefix;
+      std::copy(run.bytes.begin(), run.bytes.end(), bytes_.begin() + 1);
+      bytes_[1 + Id::kBytes] = kind;
+    }
+    RunKey(const RunId& run, std::uint64_t first_sequence) : RunKey(run, '\x02') {
+      for (; size_ < kBatchKeyBytes; ++size_) {
+        bytes_[size_] = static_cast<char>(first_sequence >> (8 * (kBatchKeyBytes - 1 - size_)) & 0xFF);
+      }
+    }
+    [[nodiscard]] std::string_view view() const { return {bytes_.data(), size_}; }
+
+   private:
+    std::array<char, kBatchKeyBytes> bytes_;
+    std::size_t size_;
+  };
+
   // A record may hold any difference of times, a damaged one too.
   static std::int64_t wrapping_sum(std::int64_t a, std::uint64_t b) {
     return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + b);
@@ -267,7 +285,7 @@ class Log {
   static void put_batch(Transaction& transaction, const RunId& run, std::uint64_t first_sequence,
                         std::span<const Event> events, std::uint32_t engine_version) {
     if (events.empty()) return;
-    transaction.put_written(batch_key(run, first_sequence), max_batch_bytes(events),
+    transaction.put_written(RunKey(run, first_sequence).view(), max_batch_bytes(events),
                             [&](std::string& out) { write_batch(out, events, engine_version); });
   }
 

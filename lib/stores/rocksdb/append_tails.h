@@ -40,6 +40,11 @@ class AppendTails {
     worth_learning,
   };
 
+  /// Whether the key is one of those that this may know of.
+  [[nodiscard]] bool covers(std::string_view key) const {
+    return slot_count_ != 0 && key.size() == prefix_bytes_ + kCounterBytes;
+  }
+
   /// Writes of the commits before this call are in the store, those after it are told to `note_put`.
   void begin_group() { ++group_; }
 
@@ -108,9 +113,6 @@ class AppendTails {
     }
   };
 
-  [[nodiscard]] bool covers(std::string_view key) const {
-    return slot_count_ != 0 && key.size() == prefix_bytes_ + kCounterBytes;
-  }
   [[nodiscard]] std::uint64_t counter_of(std::string_view key) const {
     return bytes::Reader(key.substr(prefix_bytes_)).u64();
   }
