@@ -43,27 +43,23 @@ class RunLog {
 
   void create(Store& store) {
     Transaction transaction;
-    head_.summary = marks_.encode();
-    Log::create(transaction, run_, "{}", {}, head_);
-    head_row_ = head_.encode();
+    const LogHead head{.summary = marks_.encode()};
+    Log::create(transaction, run_, "{}", {}, head);
+    head_row_ = head.encode();
     if (must(store.commit(transaction, Durability::async)) != CommitOutcome::committed) fail("create was refused");
   }
 
   void append(Transaction& transaction) {
     const Event event = make_event(clock_.now_ms());
-    marks_.changed_ms = event.time_ms;
-    LogHead after{head_.next_sequence + 1, head_.epoch, false, marks_.encode()};
-    Log::append(transaction, run_, head_row_, head_.next_sequence, std::span(&event, 1), after);
-    head_row_ = after.encode();
-    head_ = std::move(after);
+    Log::append_events(transaction, run_, head_row_, next_sequence_++, std::span(&event, 1));
   }
 
  private:
   SystemClock clock_;
   RunId run_;
   runtime::RunMarks marks_;
-  LogHead head_;
   std::string head_row_;
+  std::uint64_t next_sequence_ = 0;
 };
 
 std::vector<RunLog> make_runs(Store& store, std::size_t count) {

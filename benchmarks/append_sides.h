@@ -1,8 +1,9 @@
 // Ways to append events, all with the same record bytes: a 256-byte payload in the batch row of lib's Log.
 //
-// Ours is the whole append path of the engine: an Event, Log::append with the head row compared and set, GroupCommit,
-// the RocksDB store. A run in flight is one outstanding append; the run's next is made when its commit has finished, on
-// the thread that led the commit. The raw sides write the finished bytes of the same row and nothing else.
+// Ours is the whole append path of the engine for events that change nothing else: an Event, Log::append_events with
+// head row and end of the log required, GroupCommit, the RocksDB store. A run in flight is one outstanding append; the
+// run's next is made when its commit has finished, on the thread that led the commit. The raw sides write the finished
+// bytes of the same row and nothing else.
 #pragma once
 
 #include <cstddef>

@@ -2,17 +2,28 @@
 //
 // Three kinds of row, one contiguous key range for each run (docs/architecture.md has the layout):
 //   L <run> 0x00            header: bytes of the creator, written once
-//   L <run> 0x01            head: next sequence, fencing epoch, sealed flag, and the owner's summary
-//   L <run> 0x02 <sequence> batch: the events of one commit, keyed by the last of their sequences
+//   L <run> 0x01            head: fencing epoch, sealed flag, the owner's summary, next sequence when it was written
+//   L <run> 0x02 <sequence> batch: the events of one commit, keyed by the first of their sequences
 //
-// The head row is the guard: every append requires it to be what the writer last saw. Two writers cannot both append,
-// and a writer whose epoch has passed is refused by the store. Built on Store only. The static functions add to a
-// Transaction, so that events commit together with whatever else belongs to them.
+// Every append requires two things to be as its writer last saw them: the head row, so that a writer whose epoch has
+// passed and one that has not seen the seal are refused by the store; and the end of the log, where no batch may begin
+// yet, so that of two writers at the same end one is refused. An append whose head would say nothing new leaves that
+// row alone (append_events) and is one row in the store.
+//
+// A writer that appends behind a batch of its own before it knows that batch's outcome also requires the batch
+// (require_batch): had the commit been lost or refused, the end of the log would be elsewhere, and the keys alone might
+// not show it.
+//
+// Built on Store only. The static functions add to a Transaction, so that events commit together with whatever else
+// belongs to them.
 //
 // Thread-safety: as the store's; a Log holds no state.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,6 +39,7 @@ inline constexpr std::uint8_t kEventBatchFormat = 1;
 inline constexpr std::uint8_t kLogHeadFormat = 1;
 
 struct LogHead {
+  /// The next sequence when this row was written. Batches of append_events() may have followed; behind a seal, none.
   std::uint64_t next_sequence = 0;
   /// Counts changes of ownership; an append under an older epoch no longer matches the row.
   std::uint64_t epoch = 0;
@@ -62,6 +74,13 @@ struct LogHead {
   }
 };
 
+/// Where a log ends.
+struct LogEnd {
+  std::uint64_t next_sequence = 0;
+  /// Time of the last event; 0 if there is none.
+  std::int64_t time_ms = 0;
+};
+
 using EventVisitor = std::function<bool(const EventView&)>;
 
 class Log {
@@ -76,10 +95,8 @@ class Log {
   }
   [[nodiscard]] static std::string header_key(const RunId& run) { return run_prefix(run) + '\x00'; }
   [[nodiscard]] static std::string head_key(const RunId& run) { return run_prefix(run) + '\x01'; }
-  [[nodiscard]] static std::string batch_key(const RunId& run, std::uint64_t last_sequence) {
-    std::string key = run_prefix(run) + '\x02';
-    bytes::put_u64(key, last_sequence);
-    return key;
+  [[nodiscard]] static std::string batch_key(const RunId& run, std::uint64_t first_sequence) {
+    return std::string(RunKey(run, first_sequence).view());
   }
 
   // ---- writing ----
@@ -87,16 +104,43 @@ class Log {
   /// A new log: refused by the store if the run exists.
   static void create(Transaction& transaction, const RunId& run, std::string_view header, std::span<const Event> events,
                      const LogHead& head, std::uint32_t engine_version = 1) {
+    assert(head.next_sequence == events.size());
     transaction.require_absent(head_key(run));
     transaction.put(header_key(run), header);
-    put_batch(transaction, run, 0, events, head, engine_version);
+    put_batch(transaction, run, 0, events, engine_version);
+    transaction.put(head_key(run), head.encode());
   }
 
-  /// Appends behind `before`, the encoded head row as last seen. `events` may be empty: then only the head changes.
+  /// The log is as its writer last saw it: `head_row`, encoded, and the end at `next_sequence`.
+  static void require_end(Transaction& transaction, const RunId& run, std::string_view head_row,
+                          std::uint64_t next_sequence) {
+    transaction.require_equals(RunKey(run, '\x01').view(), head_row);
+    transaction.require_absent(RunKey(run, next_sequence).view());
+  }
+
+  /// The batch that begins at `first_sequence` is this one, as encode_batch() wrote it.
+  static void require_batch(Transaction& transaction, const RunId& run, std::uint64_t first_sequence,
+                            std::string_view batch) {
+    transaction.require_equals(batch_key(run, first_sequence), batch);
+  }
+
+  /// Appends behind `before`, the encoded head row as last seen, and the events before `first_sequence`. `events` may
+  /// be empty: then only the head changes.
   static void append(Transaction& transaction, const RunId& run, std::string_view before, std::uint64_t first_sequence,
                      std::span<const Event> events, const LogHead& after, std::uint32_t engine_version = 1) {
-    transaction.require_equals(head_key(run), before);
-    put_batch(transaction, run, first_sequence, events, after, engine_version);
+    assert(after.next_sequence == first_sequence + events.size());
+    require_end(transaction, run, before, first_sequence);
+    put_batch(transaction, run, first_sequence, events, engine_version);
+    transaction.put(head_key(run), after.encode());
+  }
+
+  /// Appends at least one event and leaves the head row as it is: for events after which it has nothing new to say.
+  static void append_events(Transaction& transaction, const RunId& run, std::string_view head_row,
+                            std::uint64_t first_sequence, std::span<const Event> events,
+                            std::uint32_t engine_version = 1) {
+    assert(!events.empty());
+    require_end(transaction, run, head_row, first_sequence);
+    put_batch(transaction, run, first_sequence, events, engine_version);
   }
 
   // ---- reading ----
@@ -115,28 +159,104 @@ class Log {
     return store_.get(header_key(run));
   }
 
+  /// Errors: as read().
+  [[nodiscard]] Result<LogEnd> end(const RunId& run) const {
+    LogEnd end;
+    const EventVisitor last = [&](const EventView& event) {
+      end = {event.sequence + 1, event.time_ms};
+      return true;
+    };
+    Status status;
+    auto scanned = store_.scan(batches_before(run, std::nullopt), [&](std::string_view key, std::string_view value) {
+      const std::uint64_t first = BatchReader::first_of(key).value_or(0);
+      BatchReader reader{run, first, first, last};
+      static_cast<void>(reader.take(key, value));
+      status = std::move(reader.status);
+      return false;
+    });
+    if (!scanned) return std::move(scanned).error();
+    if (!status) return std::move(status).error();
+    return end;
+  }
+
   /// Visits events from `from_sequence` (inclusive) in order until the visitor returns false or the log ends.
   /// Errors: store_corrupt naming the run for a record that does not decode or a gap in the sequence.
   [[nodiscard]] Status read(const RunId& run, std::uint64_t from_sequence, const EventVisitor& visit) const {
-    Status status;
-    std::uint64_t expected = from_sequence;
-    const ScanRange range{batch_key(run, from_sequence), run_prefix(run) + '\x03', false};
-    auto scanned = store_.scan(range, [&](std::string_view key, std::string_view value) {
-      bool go_on = true;
-      status = decode_batch(run, key, value, from_sequence, expected, visit, go_on);
-      return status.ok() && go_on;
+    BatchReader reader{run, from_sequence, from_sequence, visit};
+    std::string begin = batch_key(run, from_sequence);
+    // Whoever follows a log asks for the beginning of a batch, and one scan serves. Only an event inside of one needs
+    // a look for where its batch begins.
+    bool inside = from_sequence > 0;
+    auto scanned = store_.scan({begin, batches_end(run), false}, [&](std::string_view key, std::string_view value) {
+      if (inside && key != begin) return false;
+      inside = false;
+      return reader.take(key, value);
     });
     if (!scanned) return scanned;
-    return status;
+    if (!inside) return std::move(reader.status);
+    scanned = store_.scan(batches_before(run, from_sequence), [&](std::string_view key, std::string_view) {
+      begin = key;
+      return false;
+    });
+    if (!scanned) return scanned;
+    scanned = store_.scan({begin, batches_end(run), false},
+                          [&](std::string_view key, std::string_view value) { return reader.take(key, value); });
+    if (!scanned) return scanned;
+    return std::move(reader.status);
   }
 
   /// The bytes of one batch row.
   [[nodiscard]] static std::string encode_batch(std::span<const Event> events, std::uint32_t engine_version) {
     std::string out;
-    std::size_t estimate = 16;
-    for (const Event& event : events)
-      estimate += event.payload.size() + event.hidden.size() + event.node_id.size() + 16;
-    out.reserve(estimate);
+    out.reserve(max_batch_bytes(events));
+    write_batch(out, events, engine_version);
+    return out;
+  }
+
+ private:
+  enum Flag : std::uint8_t { kHasNode = 1, kHasHidden = 2, kHasCause = 4, kHasSchemaVersion = 8, kKnownFlags = 15 };
+
+  static constexpr std::size_t kBatchKeyBytes = 1 + Id::kBytes + 1 + 8;
+
+  [[nodiscard]] static std::string batches_end(const RunId& run) { return run_prefix(run) + '\x03'; }
+  /// Batches that begin before the sequence, or all, from the last one down.
+  [[nodiscard]] static ScanRange batches_before(const RunId& run, std::optional<std::uint64_t> sequence) {
+    return {batch_key(run, 0), sequence ? batch_key(run, *sequence) : batches_end(run), true};
+  }
+
+  /// A key on the stack, for the path of every append.
+  class RunKey {
+   public:
+    RunKey(const RunId& run, char kind) : size_(2 + Id::kBytes) {
+      bytes_[0] = kLogPrefix;
+      std::copy(run.bytes.begin(), run.bytes.end(), bytes_.begin() + 1);
+      bytes_[1 + Id::kBytes] = kind;
+    }
+    RunKey(const RunId& run, std::uint64_t first_sequence) : RunKey(run, '\x02') {
+      for (; size_ < kBatchKeyBytes; ++size_) {
+        bytes_[size_] = static_cast<char>(first_sequence >> (8 * (kBatchKeyBytes - 1 - size_)) & 0xFF);
+      }
+    }
+    [[nodiscard]] std::string_view view() const { return {bytes_.data(), size_}; }
+
+   private:
+    std::array<char, kBatchKeyBytes> bytes_;
+    std::size_t size_;
+  };
+
+  // A record may hold any difference of times, a damaged one too.
+  static std::int64_t wrapping_sum(std::int64_t a, std::uint64_t b) {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + b);
+  }
+
+  /// Enough for all but the longest varints.
+  static std::size_t max_batch_bytes(std::span<const Event> events) {
+    std::size_t bytes = 16;
+    for (const Event& event : events) bytes += event.payload.size() + event.hidden.size() + event.node_id.size() + 24;
+    return bytes;
+  }
+
+  static void write_batch(std::string& out, std::span<const Event> events, std::uint32_t engine_version) {
     out += static_cast<char>(kEventBatchFormat);
     bytes::put_varint(out, events.size());
     bytes::put_varint(out, engine_version);
@@ -145,15 +265,6 @@ class Log {
       put_event(out, event, wrapping_sum(event.time_ms, ~static_cast<std::uint64_t>(time_ms) + 1));
       time_ms = event.time_ms;
     }
-    return out;
-  }
-
- private:
-  enum Flag : std::uint8_t { kHasNode = 1, kHasHidden = 2, kHasCause = 4, kHasSchemaVersion = 8, kKnownFlags = 15 };
-
-  // A record may hold any difference of times, a damaged one too.
-  static std::int64_t wrapping_sum(std::int64_t a, std::uint64_t b) {
-    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + b);
   }
 
   static void put_event(std::string& out, const Event& event, std::int64_t time_delta_ms) {
@@ -171,63 +282,64 @@ class Log {
     if ((flags & kHasHidden) != 0) bytes::put_string(out, event.hidden);
   }
 
-  static void put_batch(Transaction& transaction, const RunId& run, [[maybe_unused]] std::uint64_t first_sequence,
-                        std::span<const Event> events, const LogHead& head, std::uint32_t engine_version) {
-    assert(head.next_sequence == first_sequence + events.size());
-    if (!events.empty()) {
-      transaction.put(batch_key(run, head.next_sequence - 1), encode_batch(events, engine_version));
-    }
-    transaction.put(head_key(run), head.encode());
+  static void put_batch(Transaction& transaction, const RunId& run, std::uint64_t first_sequence,
+                        std::span<const Event> events, std::uint32_t engine_version) {
+    if (events.empty()) return;
+    transaction.put_written(RunKey(run, first_sequence).view(), max_batch_bytes(events),
+                            [&](std::string& out) { write_batch(out, events, engine_version); });
   }
 
-  static Error corrupt(const RunId& run, const std::string& what) {
-    return Error{ErrorCode::store_corrupt, "log of run " + run.text() + ": " + what};
-  }
+  /// Takes batch rows in order and passes on the events from `from` on.
+  struct BatchReader {
+    const RunId& run;
+    std::uint64_t from;
+    std::uint64_t expected;
+    const EventVisitor& visit;
+    Status status = {};
 
-  static Status decode_batch(const RunId& run, std::string_view key, std::string_view value,
-                             std::uint64_t from_sequence, std::uint64_t& expected, const EventVisitor& visit,
-                             bool& go_on) {
-    if (key.size() != 1 + Id::kBytes + 1 + 8) return corrupt(run, "batch key does not decode");
-    const std::uint64_t last = bytes::Reader(key.substr(key.size() - 8)).u64();
-    bytes::Reader reader(value);
-    const std::uint8_t format = reader.u8();
-    const std::uint64_t count = reader.varint();
-    const auto engine_version = static_cast<std::uint32_t>(reader.varint());
-    if (format > kEventBatchFormat) {
-      return Error{ErrorCode::store_version_unsupported,
-                   "log of run " + run.text() + " was written by a newer version"};
-    }
-    if (!reader.ok() || format == 0 || count == 0 || count > last + 1) return corrupt(run, "batch does not decode");
-    std::uint64_t sequence = last + 1 - count;
-    if (sequence > expected) return corrupt(run, "gap before sequence " + std::to_string(sequence));
-    // Only the first batch may begin before the asked-for sequence, and only a whole one says which event is which.
-    const bool first = expected == from_sequence;
-    if (sequence < expected && !first) return corrupt(run, "sequence " + std::to_string(sequence) + " twice");
-    if (first && from_sequence > 0 && !is_whole(reader, count)) {
-      return corrupt(run, "batch " + std::to_string(last) + " does not decode");
-    }
-    std::int64_t time_ms = 0;
-    for (; sequence <= last; ++sequence) {
-      EventView event = read_event(reader, time_ms);
-      if (!reader.ok()) return corrupt(run, "event " + std::to_string(sequence) + " does not decode");
-      if (sequence < expected) continue;  // the batch begins before the asked-for sequence
-      event.sequence = sequence;
-      event.engine_version = engine_version;
-      ++expected;
-      if (!visit(event)) {
-        go_on = false;
-        return {};
+    /// False when the scan has to stop: the visitor has seen enough, or `status` is an error.
+    bool take(std::string_view key, std::string_view value) {
+      const auto first = first_of(key);
+      if (!first) return fail("batch key does not decode");
+      bytes::Reader reader(value);
+      const std::uint8_t format = reader.u8();
+      const std::uint64_t count = reader.varint();
+      const auto engine_version = static_cast<std::uint32_t>(reader.varint());
+      if (format > kEventBatchFormat) {
+        status =
+            Error{ErrorCode::store_version_unsupported, "log of run " + run.text() + " was written by a newer version"};
+        return false;
       }
+      if (!reader.ok() || format == 0 || count == 0 || count > value.size()) {
+        return fail("batch " + std::to_string(*first) + " does not decode");
+      }
+      if (*first > expected) return fail("gap before sequence " + std::to_string(*first));
+      // Only the first batch may begin before the asked-for sequence.
+      if (*first < expected && expected != from) return fail("sequence " + std::to_string(*first) + " twice");
+      std::int64_t time_ms = 0;
+      for (std::uint64_t sequence = *first; sequence - *first < count; ++sequence) {
+        EventView event = read_event(reader, time_ms);
+        if (!reader.ok()) return fail("event " + std::to_string(sequence) + " does not decode");
+        if (sequence < expected) continue;
+        event.sequence = sequence;
+        event.engine_version = engine_version;
+        ++expected;
+        if (!visit(event)) return false;
+      }
+      return reader.at_end() || fail("bytes behind event " + std::to_string(*first + count - 1));
     }
-    if (!reader.at_end()) return corrupt(run, "bytes behind event " + std::to_string(last));
-    return {};
-  }
 
-  static bool is_whole(bytes::Reader reader, std::uint64_t count) {
-    std::int64_t time_ms = 0;
-    for (; count > 0 && reader.ok(); --count) read_event(reader, time_ms);
-    return reader.ok() && reader.at_end();
-  }
+    [[nodiscard]] static std::optional<std::uint64_t> first_of(std::string_view key) {
+      if (key.size() != kBatchKeyBytes) return std::nullopt;
+      return bytes::Reader(key.substr(kBatchKeyBytes - 8)).u64();
+    }
+
+   private:
+    bool fail(const std::string& what) {
+      status = Error{ErrorCode::store_corrupt, "log of run " + run.text() + ": " + what};
+      return false;
+    }
+  };
 
   static EventView read_event(bytes::Reader& reader, std::int64_t& time_ms) {
     EventView event;

@@ -1,8 +1,8 @@
 // The embedded default: a Store in a local folder, on RocksDB.
 //
 // One process at a time owns the folder; a second opener gets store_locked. A file FORMAT in the folder names the
-// layout version; a folder written by a newer layout is refused with store_version_unsupported. Corruption is reported
-// with the file or key and never skipped.
+// layout version; a folder of a layout that is newer, or older than this build reads, is refused with
+// store_version_unsupported. Corruption is reported with the file or key and never skipped.
 #pragma once
 
 #include <cstddef>
@@ -32,11 +32,13 @@ struct RocksDbOptions {
   int background_threads = 2;
   /// Bytes of write-ahead log after which memtables are flushed so that old logs can go; 0 = RocksDB's own choice.
   std::size_t max_wal_bytes = std::size_t{512} << 20;
-  /// Keys of so many bytes are overwritten again and again, and keys of so many bytes and a big-endian 64-bit counter
-  /// are written in ascending order, as the rows of one run are (prefix, run id, kind): the memtable then remembers
-  /// where the last one went instead of searching. 0 = off.
+  /// Keys of so many bytes and a big-endian 64-bit counter are written in ascending order, as the batches of one run's
+  /// log are (prefix, run id, kind): the memtable then remembers where the last one went instead of searching, and the
+  /// store where they end, so that it knows without a read that the next one is absent. 0 = off; over 32, only the
+  /// first of the two.
   std::size_t append_prefix_bytes = 18;
-  /// Entries of the cache that answers precondition checks on recently written keys without a read.
+  /// Entries of each of the two caches that answer precondition checks without a read: on keys that were required
+  /// lately, and on the ends of counted keys.
   std::size_t guard_cache_entries = 65'536;
 };
 

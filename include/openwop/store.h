@@ -46,6 +46,15 @@ class Transaction {
   enum class Op : std::uint8_t { put, erase, require_absent, require_equals };
 
   void put(std::string_view key, std::string_view value) { add(Op::put, key, value); }
+  /// As put(), with the value appended by `write(std::string&)`, which may expect `expected_bytes` to be at hand.
+  template <class Write>
+  void put_written(std::string_view key, std::size_t expected_bytes, Write write) {
+    bytes_.reserve(bytes_.size() + key.size() + expected_bytes);
+    add(Op::put, key, {});
+    const std::size_t before = bytes_.size();
+    write(bytes_);
+    entries_.back().value_bytes = static_cast<std::uint32_t>(bytes_.size() - before);
+  }
   void erase(std::string_view key) { add(Op::erase, key, {}); }
   /// The commit is refused unless the key is absent.
   void require_absent(std::string_view key) { add(Op::require_absent, key, {}); }
@@ -80,10 +89,17 @@ class Transaction {
     Op op;
   };
   void add(Op op, std::string_view key, std::string_view value) {
+    if (entries_.empty()) {
+      entries_.reserve(kExpectedEntries);
+      bytes_.reserve(kExpectedBytes);
+    }
     entries_.push_back(
         {bytes_.size(), static_cast<std::uint32_t>(key.size()), static_cast<std::uint32_t>(value.size()), op});
     bytes_.append(key).append(value);
   }
+  // What most transactions need, made room for at once.
+  static constexpr std::size_t kExpectedEntries = 8;
+  static constexpr std::size_t kExpectedBytes = 512;
   std::vector<Slot> entries_;
   std::string bytes_;
 };

@@ -78,10 +78,12 @@ void GroupCommit::commit_group(std::vector<std::unique_ptr<CommitTask>>& group) 
   }
   const auto outcomes = store_.commit(std::span<const Transaction* const>(transactions), durability);
   for (std::size_t i = 0; i < group.size(); ++i) {
+    // Freed one by one: what the next task of the same run needs is then still at hand.
+    const auto task = std::move(group[i]);
     if (outcomes) {
-      group[i]->finished((*outcomes)[i]);
+      task->finished((*outcomes)[i]);
     } else {
-      group[i]->finished(outcomes.error());
+      task->finished(outcomes.error());
     }
   }
 }

@@ -42,7 +42,8 @@ std::string id_bound(std::optional<std::int64_t> created_ms) {
 }
 
 Result<std::optional<RunSummary>> summary_if(const Store& store, const RunFilter& filter, const RunId& run) {
-  auto head = Log(store).head(run);
+  const Log log(store);
+  auto head = log.head(run);
   if (!head) return std::move(head).error();
   if (!head->has_value()) return std::optional<RunSummary>{};
   auto marks = RunMarks::decode((*head)->summary);
@@ -50,6 +51,12 @@ Result<std::optional<RunSummary>> summary_if(const Store& store, const RunFilter
   const bool fits = marks->tenant == filter.tenant && (!filter.status || marks->status == *filter.status) &&
                     (filter.workflow_id.empty() || marks->workflow_id == filter.workflow_id);
   if (!fits) return std::optional<RunSummary>{};
+  if (!(*head)->sealed) {
+    // Events may have come since the head row was written.
+    auto end = log.end(run);
+    if (!end) return std::move(end).error();
+    marks->changed_ms = std::max(marks->changed_ms, end->time_ms);
+  }
   return std::optional<RunSummary>{
       RunSummary{run, std::move(marks->workflow_id), marks->status, marks->created_ms, marks->changed_ms}};
 }

@@ -29,6 +29,7 @@ struct RunMarks {
   bool unsettled = false;
   std::int64_t timer_due_ms = 0;  // 0 = none
   std::int64_t created_ms = 0;
+  /// When the head row was written; the run's last event may be later while the run lives (Log::end).
   std::int64_t changed_ms = 0;
   std::string tenant = {};
   std::string workflow_id = {};

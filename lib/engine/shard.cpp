@@ -104,21 +104,23 @@ Result<std::optional<Shard::Resident>> Shard::load(const RunId& run_id) const {
   Resident resident{{run_id, std::make_shared<const RunHeader>(std::move(*header)), std::move(*workflow), {}},
                     std::move(*head),
                     std::move(**head_row),
-                    std::move(*marks)};
+                    std::move(*marks),
+                    0,
+                    std::nullopt};
   resident.run.unsettled = resident.marks.unsettled;
   resident.run.state = initial_state(*resident.run.header);
   Status readable;
   auto folded = log.read(run_id, 0, [&](const EventView& event) {
-    // A commit of the run may land between these reads: the state is that of the head row, and the guard refuses what
-    // is built on it if the run has moved on.
-    if (event.sequence >= resident.head.next_sequence) return false;
+    // A commit of the run may land between these reads. If it changed the head row, the guard refuses what is built
+    // on this state; if not, it is only events.
     fold(resident.run.state, event);
     readable = check_channel_event(*resident.run.workflow, run_id, event);
     return readable.ok();
   });
   if (!folded) return std::move(folded).error();
   if (!readable) return std::move(readable).error();
-  if (resident.run.state.next_sequence != resident.head.next_sequence) {
+  resident.next_sequence = resident.run.state.next_sequence;
+  if (resident.next_sequence < resident.head.next_sequence) {
     return Error{ErrorCode::store_corrupt, "log of run " + run_id.text() + " ends before its head row says"};
   }
   return std::optional<Resident>(std::move(resident));
@@ -277,6 +279,23 @@ RunMarks Shard::marks_of(const Resident& resident, bool more) const {
   return marks;
 }
 
+/// What the run's last commit wrote has to be there, unless that is known.
+void Shard::require_link(Transaction& transaction, const Resident& resident) {
+  const auto& pending = resident.pending;
+  if (!pending || pending->committed->load(std::memory_order_acquire)) return;
+  Log::require_batch(transaction, resident.run.id, pending->first_sequence, pending->bytes);
+}
+
+void Shard::note_pending(TurnTask& task, Resident& resident, std::uint64_t first_sequence) {
+  task.landed = std::make_shared<std::atomic<bool>>(false);
+  const std::string key = Log::batch_key(resident.run.id, first_sequence);
+  for (std::size_t i = 0; i < task.transaction.size(); ++i) {
+    const auto entry = task.transaction.entry(i);
+    if (entry.op != Transaction::Op::put || entry.key != key) continue;
+    resident.pending = {first_sequence, std::string(entry.value), task.landed};
+  }
+}
+
 bool Shard::add_rows(TurnTask& task, Resident& resident, RunTurn& turn, bool created) const {
   const RunMarks after = marks_of(resident, turn.more());
   const RunMarks& before = resident.marks;
@@ -285,17 +304,26 @@ bool Shard::add_rows(TurnTask& task, Resident& resident, RunTurn& turn, bool cre
                           before.unsettled == after.unsettled && before.timer_due_ms == after.timer_due_ms;
   if (!created && turn.events().empty() && turn.host_writes().empty() && same_marks) return false;
 
-  const std::uint64_t first = resident.head.next_sequence;
-  LogHead head{resident.run.state.next_sequence, resident.head.epoch, is_terminal(after.status), after.encode()};
   const RunId& id = resident.run.id;
-  if (created) {
-    Log::create(task.transaction, id, encode_header(*resident.run.header), turn.events(), head,
-                resident.run.header->engine_version);
-    put_created_rows(task.transaction, id, after, resident.run.header->tags);
+  const std::uint32_t version = resident.run.header->engine_version;
+  const std::uint64_t first = resident.next_sequence;
+  const std::uint64_t next = resident.run.state.next_sequence;
+  if (!created && same_marks && !turn.events().empty()) {
+    // The head row would say nothing new but the time of the last event, which readers find in the log.
+    require_link(task.transaction, resident);
+    Log::append_events(task.transaction, id, resident.head_row, first, turn.events(), version);
   } else {
-    Log::append(task.transaction, id, resident.head_row, first, turn.events(), head,
-                resident.run.header->engine_version);
-    put_changed_rows(task.transaction, id, before, after);
+    LogHead head{next, resident.head.epoch, is_terminal(after.status), after.encode()};
+    if (created) {
+      Log::create(task.transaction, id, encode_header(*resident.run.header), turn.events(), head, version);
+      put_created_rows(task.transaction, id, after, resident.run.header->tags);
+    } else {
+      require_link(task.transaction, resident);
+      Log::append(task.transaction, id, resident.head_row, first, turn.events(), head, version);
+      put_changed_rows(task.transaction, id, before, after);
+    }
+    resident.head_row = head.encode();
+    resident.head = std::move(head);
   }
   for (const auto& [key, value] : turn.rows()) task.transaction.put(key, value);
   for (const HostWrite& write : turn.host_writes()) {
@@ -307,8 +335,7 @@ bool Shard::add_rows(TurnTask& task, Resident& resident, RunTurn& turn, bool cre
     }
   }
   task.has_events = !turn.events().empty();
-  resident.head_row = head.encode();
-  resident.head = std::move(head);
+  resident.next_sequence = next;
   resident.marks = after;
   return true;
 }
@@ -359,7 +386,7 @@ void Shard::finish(Resident resident, RunTurn& turn, Message origin, const Ledge
   task->durability = core_.options.durability;
   task->status = resident.run.state.status;
   const bool was_in_flight = in_flight_.contains(resident.run.id);
-  const std::uint64_t first_sequence = resident.head.next_sequence;
+  const std::uint64_t first_sequence = resident.next_sequence;
   const bool changed = add_rows(*task, resident, turn, created);
   if (claim != nullptr) {
     // The answer to a create tells the state at acceptance, even if the run has ended in the same commit.
@@ -377,13 +404,19 @@ void Shard::finish(Resident resident, RunTurn& turn, Message origin, const Ledge
   sort_out_handlers(*task, resident, first_sequence);
   // A run that was read again may be behind commits on their way: its handlers start only if it is not.
   const bool guarded = !changed && !task->start.empty();
-  if (guarded) task->transaction.require_equals(Log::head_key(resident.run.id), resident.head_row);
+  if (guarded) {
+    require_link(task->transaction, resident);
+    Log::require_end(task->transaction, resident.run.id, resident.head_row, resident.next_sequence);
+  }
   task->more = turn.more();
   const bool is_in_flight = in_flight_.contains(resident.run.id);
   if (is_in_flight && !was_in_flight) core_.active_runs.fetch_add(1);
   if (!is_in_flight && was_in_flight) core_.active_runs.fetch_sub(1);
   // A run that works stays in memory; a run that waits, or has ended, is only rows.
-  if (is_in_flight) resident_.insert_or_assign(resident.run.id, std::move(resident));
+  if (is_in_flight) {
+    if (task->has_events) note_pending(*task, resident, first_sequence);
+    resident_.insert_or_assign(resident.run.id, std::move(resident));
+  }
 
   if (changed || guarded || claim != nullptr) {
     core_.commits.submit(std::move(task));

@@ -36,12 +36,22 @@ class Shard {
   [[nodiscard]] std::size_t runs_in_flight() const { return in_flight_.size(); }
 
  private:
+  struct PendingBatch {
+    std::uint64_t first_sequence = 0;
+    std::string bytes;
+    std::shared_ptr<const std::atomic<bool>> committed;
+  };
+
   /// A run in memory: its state as of the last submitted commit, and what that commit's rows say.
   struct Resident {
     Run run;
     LogHead head;
     std::string head_row;
     RunMarks marks;
+    /// Where that commit's events end.
+    std::uint64_t next_sequence = 0;
+    /// The last batch submitted, for as long as its outcome is not known to have been a commit.
+    std::optional<PendingBatch> pending;
   };
 
   void handle(CreateMessage message);
@@ -68,6 +78,8 @@ class Shard {
   /// For a message that leaves the run as it was.
   void put_back(Resident resident);
   bool add_rows(TurnTask& task, Resident& resident, RunTurn& turn, bool created) const;
+  static void require_link(Transaction& transaction, const Resident& resident);
+  static void note_pending(TurnTask& task, Resident& resident, std::uint64_t first_sequence);
   void sort_out_handlers(TurnTask& task, Resident& resident, std::uint64_t first_sequence);
   [[nodiscard]] RunMarks marks_of(const Resident& resident, bool more) const;
   void restore_handlers(const FailedTurnMessage& failed);

@@ -26,6 +26,7 @@ void TurnTask::observe(const Run& run, std::vector<Event> events, std::uint64_t 
 }
 
 void TurnTask::committed() {
+  if (landed) landed->store(true, std::memory_order_release);
   if (observed_) {
     const RunCommit commit = observed_->commit_of(run_);
     for (const auto& observer : core_.options.observers) observer->committed(commit);

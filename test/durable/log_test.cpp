@@ -113,6 +113,76 @@ TEST_CASE("an append of no events changes only the head") {
   CHECK((*Log(rig.store).head(rig.run))->summary == R"({"s":1})");
 }
 
+TEST_CASE("an append of events alone is one row and moves the end of the log, not its head") {
+  LogRig rig;
+  REQUIRE(rig.add(2));
+  const std::size_t rows = rig.store.size();
+  REQUIRE(rig.add_events(2, 3));
+  REQUIRE(rig.add_events(5, 1));
+  CHECK(rig.store.size() == rows + 2);
+  CHECK((*Log(rig.store).head(rig.run))->next_sequence == 2);
+  const auto end = Log(rig.store).end(rig.run);
+  REQUIRE(end.ok());
+  CHECK(end->next_sequence == 6);
+  CHECK(end->time_ms == LogRig::events(1, 5)[0].time_ms);
+  CHECK(rig.read().events == stored(LogRig::events(6, 0), 0));
+}
+
+TEST_CASE("the end of a log without events is at sequence 0") {
+  const LogRig rig;
+  const auto end = Log(rig.store).end(rig.run);
+  REQUIRE(end.ok());
+  CHECK(end->next_sequence == 0);
+  CHECK(end->time_ms == 0);
+}
+
+TEST_CASE("of appends at one end the second is refused, whatever it would change") {
+  LogRig rig;
+  REQUIRE(rig.add(1));
+  REQUIRE(rig.add_events(1, 2));
+  const auto all = rig.read().events;
+  CHECK_FALSE(rig.add_events(1, 1));
+  CHECK_FALSE(rig.add_events(1, 2));
+  CHECK_FALSE(rig.add(1));  // with the head, which has not moved
+  LogHead summary = rig.head;
+  summary.summary = "new";
+  Transaction head_only;
+  Log::append(head_only, rig.run, rig.head.encode(), 1, {}, summary);
+  CHECK_FALSE(rig.committed(head_only));
+  CHECK(rig.read().events == all);
+  CHECK(rig.add_events(3, 1));
+}
+
+TEST_CASE("events alone are refused behind a head that has moved: a newer epoch, or a seal") {
+  LogRig rig;
+  REQUIRE(rig.add(1));
+  LogHead after = rig.head;
+  SECTION("epoch") { after.epoch = 1; }
+  SECTION("seal") { after.sealed = true; }
+  Transaction moved;
+  Log::append(moved, rig.run, rig.head.encode(), 1, {}, after);
+  REQUIRE(rig.committed(moved));
+  CHECK_FALSE(rig.add_events(1, 1));
+  CHECK(rig.read().events.size() == 1);
+}
+
+TEST_CASE("a writer behind a batch of its own that did not come to be is refused by that batch") {
+  LogRig rig;
+  REQUIRE(rig.add(1));
+  // Its batch of two at 1 was refused: another wrote one of one event there. Nothing lies at 3 for it to meet.
+  const auto lost = Log::encode_batch(LogRig::events(2, 1), 1);
+  REQUIRE(rig.add_events(1, 1));
+  const auto behind = [&](const std::string& batch) {
+    Transaction transaction;
+    Log::require_batch(transaction, rig.run, 1, batch);
+    Log::append_events(transaction, rig.run, rig.head.encode(), 1 + (batch == lost ? 2U : 1U), LogRig::events(1, 3));
+    return rig.committed(transaction);
+  };
+  CHECK_FALSE(behind(lost));
+  CHECK(rig.read().status.ok());
+  CHECK(behind(Log::encode_batch(LogRig::events(1, 1), 1)));
+}
+
 TEST_CASE("reading begins at any sequence, in the middle of a batch too") {
   LogRig rig;
   for (const std::size_t count : {3, 1, 5, 2, 300}) REQUIRE(rig.add(count));

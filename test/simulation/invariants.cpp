@@ -48,17 +48,20 @@ void Invariants::cancelled(const RunId& run, RunStatus status) {
 
 void Invariants::check() {
   const std::string prefix(1, kLogPrefix);
-  std::vector<std::pair<RunId, std::string>> heads;
+  std::vector<std::tuple<RunId, std::string, std::string>> heads;
   static_cast<void>(
       medium_->rows.scan({prefix, prefix_end(prefix), false}, [&](std::string_view key, std::string_view value) {
         if (key.size() == 2 + Id::kBytes && key.back() == '\1') {
-          heads.emplace_back(RunId::from_bytes(key.substr(1)), value);
+          heads.emplace_back(RunId::from_bytes(key.substr(1)), value, std::string());
         }
+        if (key.size() > 2 + Id::kBytes && !heads.empty()) std::get<2>(heads.back()) = key;
         return true;
       }));
-  for (const auto& [run, head_row] : heads) {
+  for (const auto& [run, head_row, last_batch_key] : heads) {
     const auto known = runs_.find(run);
-    if (known == runs_.end() || known->second.head_row != head_row) check_run(run, head_row);
+    const bool unchanged =
+        known != runs_.end() && known->second.head_row == head_row && known->second.last_batch_key == last_batch_key;
+    if (!unchanged) check_run(run, head_row, last_batch_key);
   }
   for (const RunId& run : acknowledged_) {
     if (!runs_.contains(run)) complain_("an acknowledged run is there", run.text());
@@ -73,9 +76,10 @@ void Invariants::check() {
   check_keys();
 }
 
-void Invariants::check_run(const RunId& run, const std::string& head_row) {
+void Invariants::check_run(const RunId& run, const std::string& head_row, const std::string& last_batch_key) {
   FoldedRun folded;
   folded.head_row = head_row;
+  folded.last_batch_key = last_batch_key;
   auto head = LogHead::decode(head_row);
   auto marks = runtime::RunMarks::decode(head ? head->summary : std::string());
   auto header = runtime::decode_header(medium_->rows.get(Log::header_key(run))->value_or(""));
@@ -86,7 +90,7 @@ void Invariants::check_run(const RunId& run, const std::string& head_row) {
   folded.marks = std::move(*marks);
   folded.header = std::move(*header);
   folded.state = runtime::initial_state(folded.header);
-  const std::uint64_t seen = runs_.contains(run) ? runs_.at(run).head.next_sequence : 0;
+  const std::uint64_t seen = runs_.contains(run) ? runs_.at(run).state.next_sequence : 0;
   check_events(run, folded);
   if (tracing()) trace_events(run, seen);
   trace("  next due ", folded.marks.timer_due_ms, folded.marks.active ? ", active" : "");
@@ -137,10 +141,15 @@ void Invariants::check_head(const RunId& run, const FoldedRun& folded) {
     complain_("the head row says what the log says", run.text() + ": " + what);
   };
   const RunState& state = folded.state;
-  if (folded.head.next_sequence != state.next_sequence) wrong("next sequence");
+  // Events that change nothing else leave the row as it is; the end of a run does not.
+  const bool is_latest = folded.head.next_sequence == state.next_sequence;
+  if (folded.head.next_sequence > state.next_sequence) wrong("next sequence");
+  if (folded.head.sealed && !is_latest) wrong("next sequence of an ended run");
   if (folded.head.sealed != is_terminal(state.status)) wrong("sealed");
   if (folded.marks.status != state.status) wrong("status");
-  if (folded.marks.changed_ms != state.changed_ms) wrong("changed");
+  if (is_latest ? folded.marks.changed_ms != state.changed_ms : folded.marks.changed_ms > state.changed_ms) {
+    wrong("changed");
+  }
   if (folded.marks.timer_due_ms != next_due_ms(folded)) wrong("next due");
   bool works = false;
   for (const auto& [id, node] : state.nodes) works = works || node.status == NodeStatus::running;

@@ -4,7 +4,7 @@
 //   the log is gapless, begins with run.started, and has at most one terminal event, its last
 //   a node starts once for each attempt and iteration
 //   node executions stay within their limit
-//   the head row says what the log says                      (next sequence, sealed, status, times, next due)
+//   the head row says what the log says                      (sealed, status, next due; sequence and time if they fit)
 //   timer rows, active rows and status rows say what the heads say, and there are no others
 //   an acknowledged run is there                             (at the acknowledgement, and ever after)
 //   an idempotency key has one run
@@ -40,6 +40,7 @@ namespace openwop::test {
 /// A run as its log tells it.
 struct FoldedRun {
   std::string head_row;
+  std::string last_batch_key;
   LogHead head;
   runtime::RunMarks marks;
   RunHeader header;
@@ -66,7 +67,7 @@ class Invariants {
   [[nodiscard]] const std::map<RunId, FoldedRun>& runs() const { return runs_; }
 
  private:
-  void check_run(const RunId& run, const std::string& head_row);
+  void check_run(const RunId& run, const std::string& head_row, const std::string& last_batch_key);
   void trace_events(const RunId& run, std::uint64_t from) const;
   void check_events(const RunId& run, FoldedRun& folded);
   void check_head(const RunId& run, const FoldedRun& folded);

@@ -183,7 +183,7 @@ void World::watch_some_run() {
   invariants_.check();
   const auto at = invariants_.runs().find(*run);
   if (at == invariants_.runs().end()) return;
-  watcher.from = workload_.below(at->second.head.next_sequence);
+  watcher.from = workload_.below(at->second.state.next_sequence);
   watchers_.push_back(std::move(watcher));
 }
 

@@ -42,7 +42,7 @@ TEST_CASE("opening makes the folder with its parents and names the format in it"
   const TempDir folder;
   const auto path = folder.file("a/b/c");
   make_store_at(path);
-  CHECK(read_file(path + "/FORMAT") == "openwop store format 1\n");
+  CHECK(read_file(path + "/FORMAT") == "openwop store format 2\n");
 }
 
 TEST_CASE("committed rows survive a close and an open", "[store][rocksdb]") {
@@ -72,14 +72,16 @@ TEST_CASE("a second opener gets store_locked and disturbs nothing", "[store][roc
   CHECK(rows_of(*next, {}) == Rows{{"after", "2"}, {"before", "1"}});
 }
 
-TEST_CASE("a folder of a newer format is refused and left as it is", "[store][rocksdb]") {
+TEST_CASE("a folder of a format that this build does not read is refused and left as it is", "[store][rocksdb]") {
   const TempDir folder;
   const auto path = folder.file("store");
   make_store_at(path);
+  for (const std::string other : {"openwop store format 1\n", "openwop store format 3\n"}) {
+    write_file(path + "/FORMAT", other);
+    CHECK(code_of_open({.path = path}) == ErrorCode::store_version_unsupported);
+    CHECK(read_file(path + "/FORMAT") == other);
+  }
   write_file(path + "/FORMAT", "openwop store format 2\n");
-  CHECK(code_of_open({.path = path}) == ErrorCode::store_version_unsupported);
-  CHECK(read_file(path + "/FORMAT") == "openwop store format 2\n");
-  write_file(path + "/FORMAT", "openwop store format 1\n");
   CHECK(value_of(*open_at(path), "key") == "value");
 }
 
@@ -89,8 +91,8 @@ TEST_CASE("a FORMAT that is not one is reported as corruption", "[store][rocksdb
   make_store_at(path);
   for (const std::string garbage :
        {"", "\n", "garbage", "openwop store format", "openwop store format \n", "openwop store format 0\n",
-        "openwop store format -1\n", "openwop store format 1", "openwop store format 1x\n",
-        "openwop store format 99999999999\n", "openwop store format 1\nand more\n"}) {
+        "openwop store format -1\n", "openwop store format 2", "openwop store format 2x\n",
+        "openwop store format 99999999999\n", "openwop store format 2\nand more\n"}) {
     write_file(path + "/FORMAT", garbage);
     INFO(garbage);
     CHECK(code_of_open({.path = path}) == ErrorCode::store_corrupt);
@@ -113,7 +115,7 @@ TEST_CASE("a folder whose making was cut short opens", "[store][rocksdb]") {
   const auto path = folder.file("store");
   fs::create_directories(path);
   SECTION("before FORMAT was whole") { write_file(path + "/FORMAT.new", "openw"); }
-  SECTION("before the database was made") { write_file(path + "/FORMAT", "openwop store format 1\n"); }
+  SECTION("before the database was made") { write_file(path + "/FORMAT", "openwop store format 2\n"); }
   const auto store = open_at(path);
   CHECK(rows_of(*store, {}).empty());
 }

@@ -7,6 +7,7 @@
 #include <random>
 #include <string>
 
+#include "openwop/rocksdb_store.h"
 #include "store/store_backends.h"
 
 namespace openwop::test {
@@ -41,9 +42,23 @@ class ModelCheck {
 
   /// Few keys, so that operations meet; some with bytes at the ends of the order.
   std::string some_key() {
+    if (below(3) == 0) return some_counted_key();
     static const std::vector<std::string> kTails = {
         std::string(1, '\0'), std::string("a\0", 2), "a", "aa", "b", "\x7F", "\x80", "\xFF", "\xFF\xFF", "head"};
     return prefix_ + kTails[below(kTails.size())];
+  }
+
+  /// A key that grows in order under a prefix of fixed length, as those of a run's log: what a store may remember of
+  /// their end must be true. Now and then one that is longer, shorter, or the last that there can be.
+  std::string some_counted_key() {
+    std::string key = prefix_;
+    key.resize(RocksDbOptions{}.append_prefix_bytes, '.');
+    const bool last = below(40) == 0;
+    key.append(7, last ? '\xFF' : '\0');
+    key += static_cast<char>(last ? 0xFF : below(12));
+    if (below(20) == 0) key += 'x';
+    if (below(20) == 0) key.pop_back();
+    return key;
   }
 
   std::string some_value() {

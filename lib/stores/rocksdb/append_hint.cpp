@@ -15,7 +15,6 @@ class AppendHint final : public rocksdb::SliceTransform {
 
   bool InDomain(const rocksdb::Slice& key) const override {
     constexpr std::size_t kCounterBytes = 8;
-    if (key.size() == prefix_bytes_) return true;
     if (key.size() != prefix_bytes_ + kCounterBytes) return false;
     const char* counter = key.data() + prefix_bytes_;
     const bool high = std::any_of(counter, counter + kCounterBytes - 1, [](char c) { return c != 0; });

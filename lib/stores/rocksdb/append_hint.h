@@ -8,9 +8,8 @@
 
 namespace openwop::rocks {
 
-/// In domain: keys of exactly `prefix_bytes` (they are overwritten, each version goes beside the one before), and those
-/// followed by a big-endian 64-bit counter from kFirstHintedCounter on (short-lived prefixes are not worth a hint).
-/// Appends of 64 runs gain a third by it, runs of one commit lose a twentieth (benchmarks/run.sh).
+/// In domain: keys of `prefix_bytes` and a big-endian 64-bit counter from kFirstHintedCounter on; short-lived prefixes
+/// are not worth a hint, nor are rows that a run overwrites a few times.
 [[nodiscard]] std::shared_ptr<const rocksdb::SliceTransform> make_append_hint(std::size_t prefix_bytes);
 
 inline constexpr unsigned char kFirstHintedCounter = 8;

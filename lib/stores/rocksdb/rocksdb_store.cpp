@@ -1,6 +1,7 @@
 #include "openwop/rocksdb_store.h"
 
 #include <rocksdb/db.h>
+#include <rocksdb/perf_level.h>
 #include <rocksdb/write_batch.h>
 
 #include <filesystem>
@@ -11,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "stores/rocksdb/append_tails.h"
 #include "stores/rocksdb/folder_format.h"
 #include "stores/rocksdb/folder_lock.h"
 #include "stores/rocksdb/group_overlay.h"
@@ -22,6 +24,7 @@
 namespace openwop {
 namespace {
 
+using rocks::AppendTails;
 using rocks::GroupOverlay;
 using rocks::GuardCache;
 using rocks::RowState;
@@ -29,12 +32,27 @@ using rocks::RowState;
 rocksdb::Slice to_slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view to_view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
+/// RocksDB counts each comparison of keys in thread-local variables, which cost a twentieth of a commit of 64 rows.
+class NoPerfCounters {
+ public:
+  NoPerfCounters() { rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable); }
+  NoPerfCounters(const NoPerfCounters&) = delete;
+  NoPerfCounters& operator=(const NoPerfCounters&) = delete;
+  ~NoPerfCounters() { rocksdb::SetPerfLevel(before_); }
+
+ private:
+  rocksdb::PerfLevel before_ = rocksdb::GetPerfLevel();
+};
+
 /// Thread-safe. Commits take turns under one mutex, which is held across their I/O because the mutex is what orders
 /// them; reads never take it.
 class RocksDbStore final : public Store {
  public:
-  RocksDbStore(rocks::FolderLock lock, std::unique_ptr<rocksdb::DB> db, std::size_t guard_cache_entries)
-      : folder_lock_(std::move(lock)), db_(std::move(db)), guard_cache_(guard_cache_entries) {}
+  RocksDbStore(rocks::FolderLock lock, std::unique_ptr<rocksdb::DB> db, const RocksDbOptions& options)
+      : folder_lock_(std::move(lock)),
+        db_(std::move(db)),
+        guard_cache_(options.guard_cache_entries),
+        append_tails_(options.append_prefix_bytes, options.guard_cache_entries) {}
 
   [[nodiscard]] Result<std::optional<std::string>> get(std::string_view key) const override;
   [[nodiscard]] Status scan(const ScanRange& range, const RowVisitor& visit) const override;
@@ -46,6 +64,8 @@ class RocksDbStore final : public Store {
  private:
   Result<bool> preconditions_hold(const Transaction& transaction);
   Result<bool> requirement_holds(const Transaction::Entry& requirement);
+  Result<bool> known_absent_by_tail(std::string_view key);
+  Status learn_tail(std::string_view key);
   Status stage(const Transaction& transaction);
   Status stage_group(std::span<const Transaction* const> group, std::vector<CommitOutcome>& outcomes);
   Status write_batch(Durability durability);
@@ -60,6 +80,7 @@ class RocksDbStore final : public Store {
   rocksdb::WriteBatch batch_;
   GroupOverlay overlay_;
   GuardCache guard_cache_;
+  AppendTails append_tails_;
 };
 
 Result<std::optional<std::string>> RocksDbStore::get(std::string_view key) const {
@@ -101,8 +122,9 @@ Result<std::vector<CommitOutcome>> RocksDbStore::commit(std::span<const Transact
   if (done && batch_.Count() > 0) done = write_batch(durability);
   release_large_batch();
   if (!done) {
-    // The cache already holds the writes of this group, and whether they took effect is not known.
+    // The caches already hold the writes of this group, and whether they took effect is not known.
     guard_cache_.clear();
+    append_tails_.clear();
     return std::move(done).error();
   }
   return outcomes;
@@ -111,6 +133,7 @@ Result<std::vector<CommitOutcome>> RocksDbStore::commit(std::span<const Transact
 Status RocksDbStore::stage_group(std::span<const Transaction* const> group, std::vector<CommitOutcome>& outcomes) {
   batch_.Clear();
   overlay_.begin(group);
+  append_tails_.begin_group();
   for (const Transaction* transaction : group) {
     auto holds = preconditions_hold(*transaction);
     if (!holds) return std::move(holds).error();
@@ -136,19 +159,47 @@ Result<bool> RocksDbStore::requirement_holds(const Transaction::Entry& requireme
   const RowState wanted{wants_value, wants_value ? requirement.value : std::string_view{}};
   const std::size_t hash = rocks::hash_key(requirement.key);
   if (const auto written = overlay_.find(hash, requirement.key)) return *written == wanted;
-  if (const auto known = guard_cache_.find(hash, requirement.key)) return *known == wanted;
+  // Counted keys are many and required once each: they would only push others out of the guard cache.
+  const bool counted = append_tails_.covers(requirement.key);
+  if (counted && !wants_value) {
+    auto known_absent = known_absent_by_tail(requirement.key);
+    if (!known_absent || *known_absent) return known_absent;
+  }
+  if (!counted) {
+    if (const auto known = guard_cache_.find(hash, requirement.key)) return *known == wanted;
+  }
   rocksdb::PinnableSlice value;
   const auto status = db_->Get(rocksdb::ReadOptions(), db_->DefaultColumnFamily(), to_slice(requirement.key), &value);
   if (!status.ok() && !status.IsNotFound()) {
     return rocks::to_error(status, "read of required key " + rocks::printable_key(requirement.key));
   }
   const RowState stored = status.ok() ? RowState{true, to_view(value)} : RowState{};
-  guard_cache_.learn(hash, requirement.key, stored);
+  if (!counted) guard_cache_.learn(hash, requirement.key, stored);
   return stored == wanted;
 }
 
+Result<bool> RocksDbStore::known_absent_by_tail(std::string_view key) {
+  auto answer = append_tails_.ask(key);
+  if (answer == AppendTails::Answer::worth_learning) {
+    if (auto learned = learn_tail(key); !learned) return std::move(learned).error();
+    answer = append_tails_.ask(key);
+  }
+  return answer == AppendTails::Answer::absent;
+}
+
+Status RocksDbStore::learn_tail(std::string_view key) {
+  std::optional<std::string> last;
+  const std::string prefix(append_tails_.prefix_of(key));
+  const auto scanned = scan({prefix, prefix_end(prefix), true}, [&](std::string_view found, std::string_view) {
+    last = found;
+    return false;
+  });
+  if (scanned) append_tails_.learn(key, last);
+  return scanned;
+}
+
 Status RocksDbStore::stage(const Transaction& transaction) {
-  const bool followed = !overlay_.empty() || !guard_cache_.empty();
+  const bool followed = !overlay_.empty() || !guard_cache_.empty() || !append_tails_.empty();
   for (std::size_t i = 0; i < transaction.size(); ++i) {
     const auto entry = transaction.entry(i);
     if (rocks::is_requirement(entry.op)) continue;
@@ -160,7 +211,11 @@ Status RocksDbStore::stage(const Transaction& transaction) {
     const RowState state = is_put ? RowState{true, entry.value} : RowState{};
     const std::size_t hash = rocks::hash_key(entry.key);
     overlay_.note_write(hash, entry.key, state);
-    guard_cache_.update(hash, entry.key, state);
+    if (!append_tails_.covers(entry.key)) {
+      guard_cache_.update(hash, entry.key, state);
+    } else if (is_put) {
+      append_tails_.note_put(entry.key);
+    }
   }
   return {};
 }
@@ -168,6 +223,7 @@ Status RocksDbStore::stage(const Transaction& transaction) {
 Status RocksDbStore::write_batch(Durability durability) {
   rocksdb::WriteOptions write;
   write.sync = durability == Durability::sync;
+  const NoPerfCounters no_counters;
   const auto status = db_->Write(write, &batch_);
   if (!status.ok()) return rocks::to_error(status, "commit");
   return {};
@@ -198,6 +254,11 @@ Status settle_format(const RocksDbOptions& options) {
     return Error{ErrorCode::store_version_unsupported,
                  "store folder " + options.path + " has format " + std::to_string(*version) +
                      "; this build knows formats up to " + std::to_string(rocks::kFolderFormatVersion)};
+  }
+  if (*version != 0 && *version < rocks::kOldestFolderFormatVersion) {
+    return Error{ErrorCode::store_version_unsupported,
+                 "store folder " + options.path + " has format " + std::to_string(*version) +
+                     "; this build reads none older than " + std::to_string(rocks::kOldestFolderFormatVersion)};
   }
   if (*version != 0) return {};
   if (!options.create_if_missing) {
@@ -242,8 +303,7 @@ Result<std::unique_ptr<Store>> open_rocksdb_store(const RocksDbOptions& options)
   if (auto logs = rocks::inspect_logs(options.path); !logs) return std::move(logs).error();
   auto db = open_database(options);
   if (!db) return std::move(db).error();
-  return std::unique_ptr<Store>(
-      std::make_unique<RocksDbStore>(std::move(*lock), std::move(*db), options.guard_cache_entries));
+  return std::unique_ptr<Store>(std::make_unique<RocksDbStore>(std::move(*lock), std::move(*db), options));
 }
 
 }  // namespace openwop
