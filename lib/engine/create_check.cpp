@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/configurable_check.h"
+
 namespace openwop::runtime {
 
 namespace {
@@ -96,6 +98,9 @@ Status check_texts(const CreateRun& request) {
     if (text.find('\0') != std::string::npos) return invalid(field, std::string(field) + " holds a NUL character");
   }
   if (request.tenant.empty()) return invalid("tenantId", "tenantId must not be empty");
+  if (request.exclusive_scope && request.scope_id.empty()) {
+    return invalid("scopeId", "an exclusive scope needs a scopeId");
+  }
   return {};
 }
 
@@ -117,6 +122,9 @@ Result<RunHeader> check_create(const CreateRun& request, const Workflow& workflo
   if (!variables) return std::move(variables).error();
   auto node_limit = node_execution_limit(request.configurable, options.max_node_executions);
   if (!node_limit) return std::move(node_limit).error();
+  if (workflow.configurable_schema.empty()) {
+    if (auto ok = check_options(request.configurable, options.configurable_options); !ok) return std::move(ok).error();
+  }
 
   RunHeader header;
   header.tenant = request.tenant;
@@ -124,6 +132,7 @@ Result<RunHeader> check_create(const CreateRun& request, const Workflow& workflo
   header.workflow_digest = workflow.digest;
   header.workflow_version = workflow.version;
   header.scope_id = request.scope_id;
+  header.exclusive_scope = request.exclusive_scope;
   header.callback_url = request.callback_url;
   header.inputs = inputs;
   header.variables = std::move(*variables);

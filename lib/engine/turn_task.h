@@ -24,6 +24,8 @@ class TurnTask final : public CommitTask {
   bool has_events = false;
   bool more = false;
   std::int64_t timer_due_ms = 0;
+  /// Row key of the ledger entry that the commit adds; empty for none.
+  std::string remembered;
   std::vector<std::shared_ptr<HandlerRun>> start;
   std::vector<std::shared_ptr<HandlerRun>> stop;
 

@@ -37,7 +37,7 @@ Result<KeyedRequest> KeyedRequest::read(SurfaceParts& surface, const Call& call)
   std::string named(call.tenant());
   named.append(":").append(call.request.method).append(" ").append(call.target.path).append(":").append(*key);
   keyed.has_key_ = true;
-  keyed.row_key_ = Ledger::row_key("idem", bytes_of(sha256(named)));
+  keyed.row_key_ = Ledger::row_key(kRequestScope, bytes_of(sha256(named)));
   keyed.digest_ = bytes_of(sha256(call.request.body));
   return keyed;
 }
