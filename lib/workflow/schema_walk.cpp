@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <regex>
 
 #include "openwop/workflow_problems.h"
 
@@ -21,6 +22,18 @@ constexpr std::array<std::string_view, 12> kNotEnforced = {
 template <class List>
 bool holds(const List& list, std::string_view name) {
   return std::find(list.begin(), list.end(), name) != list.end();
+}
+
+// The validator compiles a pattern when it first meets a value for it; what it refuses then would be our error.
+bool is_pattern(std::string_view text) {
+  constexpr std::size_t kMaxBytes = 512;
+  if (text.size() > kMaxBytes) return false;
+  try {
+    const std::regex compiled{std::string(text)};
+    return true;
+  } catch (const std::regex_error&) {
+    return false;
+  }
 }
 
 std::string_view text_of(const json::Value& value) { return {value.GetString(), value.GetStringLength()}; }
@@ -83,8 +96,12 @@ void SchemaWalk::walk_all(json::Value& container, const std::string& pointer, co
 void SchemaWalk::walk_keyword(std::string_view keyword, json::Value& value, const std::string& pointer,
                               const std::string& definition) {
   if (keyword == "pattern" || keyword == "patternProperties") has_patterns_ = true;
+  const bool checked = keywords_ == Keywords::enforceable;
+  if (checked && keyword == "pattern" && value.IsString() && !is_pattern(text_of(value))) {
+    return refuse(pointer, "is no regular expression of at most 512 bytes");
+  }
   if (keyword == "$ref") return note_reference(value, pointer, definition);
-  if (keywords_ == Keywords::enforceable && (holds(kNotEnforced, keyword) || keyword == "$id")) {
+  if (checked && (holds(kNotEnforced, keyword) || keyword == "$id")) {
     return refuse(pointer, "is a keyword that this host cannot enforce");
   }
   if (holds(kSchemas, keyword)) return walk(value, pointer, definition);
@@ -93,6 +110,9 @@ void SchemaWalk::walk_keyword(std::string_view keyword, json::Value& value, cons
   for (auto member = value.MemberBegin(); member < value.MemberEnd(); ++member) {
     const std::string_view name = text_of(member->name);
     const std::string inner = pointer_to(pointer, name);
+    if (checked && keyword == "patternProperties" && !is_pattern(name)) {
+      return refuse(pointer, "names what is no regular expression of at most 512 bytes");
+    }
     if (defines) definitions_.insert("#" + inner);
     walk(member->value, inner, defines ? "#" + inner : definition);
   }
