@@ -19,7 +19,9 @@ struct Config {
   /// Data folder of the RocksDB store; empty: memory only.
   std::string data_folder = "openwop-data";
   std::vector<std::string> workflow_folders = {};
+  /// Keys of the options; those of `keys_file` come on top, and anew with each reload.
   std::vector<openwop::ApiKey> keys = {};
+  std::string keys_file = {};
   std::string test_key_prefix = {};
   std::string public_url = {};
   bool fixtures = false;
@@ -28,7 +30,20 @@ struct Config {
   std::size_t threads = 2;
   openwop::Durability durability = openwop::Durability::sync;
   std::size_t max_connections = 512;
+  std::size_t max_in_flight = 512;
+  std::size_t max_waiting = 1'024;
+  /// Requests a second of each key; 0 = no limit.
+  std::size_t rate_limit = 0;
+  std::size_t rate_burst = 0;
+  bool force_rate_limit = false;
+  std::size_t retry_after_s = 1;
+  /// EngineOptions::configurable_options.
+  std::string run_options = {};
+  /// Variables of the environment that other hosts know and that have no effect here.
+  std::vector<std::string> without_effect = {};
 
+  /// TENANT[:SCOPE,…] of a key to be made and printed, instead of serving.
+  std::string new_key = {};
   bool show_help = false;
   bool show_version = false;
 };

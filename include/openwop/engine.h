@@ -66,8 +66,8 @@ struct EngineOptions {
   /// write.
   std::map<std::string, std::function<Result<std::string>(std::string_view, std::string_view)>, std::less<>>
       vendor_reducers = {};
-  /// The options that a run's `configurable` may carry when its workflow has no configurableSchema: a serialized object,
-  /// option name -> {"type", "min", "max", "description"} (protocol 01 §10.3). Empty: any option may be there.
+  /// The options that a run's `configurable` may carry when its workflow has no configurableSchema: a serialized
+  /// object, option name -> {"type", "min", "max", "description"} (protocol 01 §10.3). Empty: any option may be there.
   std::string configurable_options = {};
   /// Told what no caller can be told (a failed commit of background work, an unreadable run). Called from any of the
   /// engine's threads; must be quick. Default: nothing.

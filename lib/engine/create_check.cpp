@@ -42,10 +42,7 @@ Status check_tags(const std::vector<std::string>& tags) {
   if (tags.size() > kMaxTags) return invalid("tags", "a run has at most 100 tags");
   for (const std::string& tag : tags) {
     if (tag.empty() || characters(tag) > kMaxTagCharacters) return invalid("tags", "a tag has 1 to 256 characters");
-    // 0x00 separates the parts of an index key.
-    if (tag.find('\0') != std::string::npos || !simdjson::validate_utf8(tag)) {
-      return invalid("tags", "a tag is UTF-8 text without NUL");
-    }
+    if (!simdjson::validate_utf8(tag)) return invalid("tags", "a tag is UTF-8 text");
   }
   return {};
 }

@@ -1,8 +1,9 @@
 // A compiled JSON Schema, and values against it.
 //
 // Of JSON Schema 2020-12 it takes what the validator beneath can enforce: the keywords that draft 7 has too, and
-// references to "#/$defs/<name>" or "#/definitions/<name>" that do not recurse. A schema with other assertions is refused
-// when it is compiled, so that nothing it asks for is passed over. `format` is an annotation, as 2020-12 has it.
+// references to "#/$defs/<name>" or "#/definitions/<name>" that do not recurse. A schema with other assertions is
+// refused when it is compiled, so that nothing it asks for is passed over. `format` is an annotation, as 2020-12 has
+// it.
 //
 // Immutable; may be shared between threads. Copies are cheap.
 #pragma once

@@ -12,9 +12,18 @@ namespace {
 
 // Keywords whose value is a map of schemas, one schema (or a list of them), and those that the validator would ignore.
 constexpr std::array<std::string_view, 4> kMaps = {"properties", "patternProperties", "$defs", "definitions"};
-constexpr std::array<std::string_view, 12> kSchemas = {
-    "additionalProperties", "items", "additionalItems", "contains", "not",   "if",   "then",
-    "else",                 "allOf", "anyOf",           "oneOf",    "propertyNames"};
+constexpr std::array<std::string_view, 12> kSchemas = {"additionalProperties",
+                                                       "items",
+                                                       "additionalItems",
+                                                       "contains",
+                                                       "not",
+                                                       "if",
+                                                       "then",
+                                                       "else",
+                                                       "allOf",
+                                                       "anyOf",
+                                                       "oneOf",
+                                                       "propertyNames"};
 constexpr std::array<std::string_view, 12> kNotEnforced = {
     "unevaluatedProperties", "unevaluatedItems", "prefixItems", "dependentRequired", "dependentSchemas", "minContains",
     "maxContains",           "$dynamicRef",      "$anchor",     "$recursiveRef",     "dependencies",     "extends"};

@@ -63,10 +63,8 @@ TEST_CASE("an expired entry that was replaced is not forgotten with the old one'
   rig.clock->advance(1000);
   const auto expired = rig.engine->find_ledger_entry(row(1));
   REQUIRE((expired.ok() && expired->has_value()));
-  const LedgerClaim claim{.row_key = row(1),
-                          .expires_ms = rig.clock->now_ms() + 1'000'000,
-                          .replaces = (*expired)->raw,
-                          .outcome = {}};
+  const LedgerClaim claim{
+      .row_key = row(1), .expires_ms = rig.clock->now_ms() + 1'000'000, .replaces = (*expired)->raw, .outcome = {}};
   REQUIRE(rig.engine->remember(claim, "newer").ok());
   for (int i = 100; i < 300; ++i) rig.remember(i, 1'000'000);
   CHECK(rig.known(1));

@@ -28,9 +28,8 @@ constexpr std::array kGates = {
 };
 
 const Gate* closed_gate(const ApiKey& key, std::string_view block) {
-  const auto at = std::find_if(kGates.begin(), kGates.end(), [&](const Gate& gate) {
-    return gate.block == block && !has_scope(key, gate.scope);
-  });
+  const auto at = std::find_if(kGates.begin(), kGates.end(),
+                               [&](const Gate& gate) { return gate.block == block && !has_scope(key, gate.scope); });
   return at == kGates.end() ? nullptr : &*at;
 }
 

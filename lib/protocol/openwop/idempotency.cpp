@@ -136,8 +136,7 @@ Result<http::Response> KeyedRequest::settle(Result<http::Response> answer, const
   if (!answer) {
     const Error& error = answer.error();
     if (const auto seconds = retry_after_s(error)) {
-      surface_->failed_requests.remember(row_key_,
-                                         {digest_, error, surface_->engine.now_ms() + *seconds * 1000});
+      surface_->failed_requests.remember(row_key_, {digest_, error, surface_->engine.now_ms() + *seconds * 1000});
       return answer;
     }
     // A refusal by conditions of the store is nothing to remember, nor is what never got as far as the operation.
@@ -176,11 +175,9 @@ Result<http::Response> KeyedRequest::answer(const MakeResponse& make, const Exec
 }
 
 Result<http::Response> KeyedRequest::answer(int status, const MakeBody& make_body, const Execute& execute) const {
-  return answer(
-      [status, make_body](const RunId& run, RunStatus run_status) {
-        return json_response(status, make_body(run, run_status));
-      },
-      execute);
+  return answer([status, make_body](const RunId& run,
+                                    RunStatus run_status) { return json_response(status, make_body(run, run_status)); },
+                execute);
 }
 
 Result<http::Response> KeyedRequest::answer(const Execute& execute) const { return answer(MakeResponse{}, execute); }

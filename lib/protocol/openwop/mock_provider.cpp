@@ -40,7 +40,8 @@ Status check_mock_provider(std::string_view raw, const ApiKey& key, const std::v
   const auto id = json::kind(raw) == json::Kind::object ? json::member(raw, "id") : std::nullopt;
   auto name = id ? json::as_string(*id) : std::nullopt;
   if (name && (name->empty() || count_characters(*name) > kMaxIdCharacters)) name.reset();
-  if (!key.test) return refusal(ErrorCode::mock_provider_forbidden, "mock providers are for test keys", name, supported);
+  if (!key.test)
+    return refusal(ErrorCode::mock_provider_forbidden, "mock providers are for test keys", name, supported);
   if (!name) return invalid("mockProvider", "has to be an object with an id of 1 to 128 characters");
   bool closed = true;
   json::for_each_member(raw, [&](std::string_view member, std::string_view value) {

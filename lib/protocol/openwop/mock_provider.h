@@ -11,8 +11,8 @@
 
 namespace openwop::wire {
 
-/// `raw` is any JSON value, `supported` the ids of this host. Errors: mock_provider_forbidden for a key that is none for
-/// tests, unsupported_mock_provider, both with details.supportedProviders; validation_error with details.key.
+/// `raw` is any JSON value, `supported` the ids of this host. Errors: mock_provider_forbidden for a key that is none
+/// for tests, unsupported_mock_provider, both with details.supportedProviders; validation_error with details.key.
 [[nodiscard]] Status check_mock_provider(std::string_view raw, const ApiKey& key,
                                          const std::vector<std::string>& supported);
 

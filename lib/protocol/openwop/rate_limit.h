@@ -27,8 +27,8 @@ class RateLimiter {
     if (rate_.burst <= 0) rate_.burst = rate_.per_second;
   }
 
-  /// Takes a token of the caller's bucket. Errors: rate_limited with details {retryAfterMs, scope, limit, observedRate},
-  /// rates in requests a second.
+  /// Takes a token of the caller's bucket. Errors: rate_limited with details {retryAfterMs, scope, limit,
+  /// observedRate}, rates in requests a second.
   [[nodiscard]] Status take(std::string_view caller, RateScope scope, std::int64_t now_ms);
 
  private:

@@ -11,8 +11,8 @@
 
 namespace openwop::wire {
 
-/// Checks the reserved keys of `configurable`, a raw JSON object; others are the engine's business. What the key may not
-/// do comes before what is malformed. Errors: validation_error with details {key, value?, min?, max?};
+/// Checks the reserved keys of `configurable`, a raw JSON object; others are the engine's business. What the key may
+/// not do comes before what is malformed. Errors: validation_error with details {key, value?, min?, max?};
 /// mock_provider_forbidden, unsupported_mock_provider, credential_forbidden.
 [[nodiscard]] Status check_configurable(std::string_view configurable, const ApiKey& key,
                                         const SurfaceOptions& options);
