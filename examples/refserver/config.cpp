@@ -39,8 +39,14 @@ constexpr std::array kOptions = {
     Option{"api-key", Values::many, "OPENWOP_API_KEY", "KEY[=TENANT[:SCOPE,...]]", "a bearer key; may be repeated"},
     Option{"test-api-key", Values::many, "OPENWOP_TEST_API_KEY", "KEY[=...]",
            "a bearer key that may use test features"},
+    Option{"secondary-api-key", Values::one, "OPENWOP_SECONDARY_API_KEY", "KEY[=...]", "one more bearer key"},
+    Option{"tenant2-api-key", Values::one, "OPENWOP_TENANT2_API_KEY", "KEY", "a bearer key of the tenant `tenant2`"},
+    Option{"keys", Values::one, "OPENWOP_KEYS_FILE", "FILE", "keys by their hash; read again on SIGHUP"},
+    Option{"new-key", Values::one, "", "TENANT[:SCOPE,...]",
+           "make a key, print it with its entry for --keys, and exit"},
     Option{"test-key-prefix", Values::one, "OPENWOP_TEST_KEY_PREFIX", "TEXT", "how test keys begin, for discovery"},
     Option{"public-url", Values::one, "OPENWOP_PUBLIC_URL", "URL", "prefix of URLs in answers"},
+    Option{"fixtures-dir", Values::one, "OPENWOP_FIXTURES_DIR", "DIR", "one more folder of workflow definitions"},
     Option{"fixtures", Values::none, "OPENWOP_CONFORMANCE_SEED", "",
            "node types and discovery for the conformance fixtures"},
     Option{"config", Values::one, "OPENWOP_CONFIG", "FILE", "JSON object with these options as members"},
@@ -55,6 +61,15 @@ constexpr std::array kOptions = {
     Option{"audit-log", Values::one, "OPENWOP_AUDIT_LOG", "on|off", "audit log (on with a data folder)"},
     Option{"debug-bundle-bytes", Values::one, "OPENWOP_DEBUG_BUNDLE_BYTE_CAP", "N",
            "cap of a debug bundle; 0 = none are made (8388608)"},
+    Option{"max-inflight", Values::one, "OPENWOP_MAX_INFLIGHT", "N", "requests worked on at once (512)"},
+    Option{"max-waiting", Values::one, "OPENWOP_MAX_WAITING", "N", "requests that wait for one of those places (1024)"},
+    Option{"rate-limit", Values::one, "OPENWOP_RATE_LIMIT", "N", "requests a second of each key; 0 = no limit (0)"},
+    Option{"rate-burst", Values::one, "OPENWOP_RATE_BURST", "N",
+           "requests of a key that may come at once (rate-limit)"},
+    Option{"force-rate-limit", Values::none, "OPENWOP_FORCE_RATE_LIMIT", "", "429 for clients that hammer discovery"},
+    Option{"retry-after", Values::one, "OPENWOP_RETRY_AFTER_SECONDS", "N", "Retry-After of answers to try again (1)"},
+    Option{"run-options", Values::one, "OPENWOP_RUN_OPTIONS", "FILE",
+           "JSON object: what `configurable` of a run may carry"},
     Option{"help", Values::none, "", "", "this text"},
     Option{"version", Values::none, "", "", "name and version"},
 };
@@ -120,13 +135,6 @@ Source from_environment() {
     source["listen"] = {std::string(host.empty() ? "127.0.0.1" : host) + ":" +
                         std::string(port.empty() ? "8080" : port)};
   }
-  if (const auto folder = variable("OPENWOP_FIXTURES_DIR"); !folder.empty()) {
-    source["workflows"].emplace_back(folder);
-  }
-  if (const auto key = variable("OPENWOP_SECONDARY_API_KEY"); !key.empty()) source["api-key"].emplace_back(key);
-  if (const auto key = variable("OPENWOP_TENANT2_API_KEY"); !key.empty()) {
-    source["api-key"].push_back(std::string(key) + "=tenant2");
-  }
   return source;
 }
 
@@ -135,11 +143,17 @@ std::string plain_value(std::string_view raw) {
   return text ? *text : std::string(raw);
 }
 
-Result<Source> from_file(const std::string& path) {
+Result<std::string> read_file(const std::string& what, const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) return invalid("config file " + path + " cannot be read");
-  const std::string body = text.str();
+  if (!file || !(text << file.rdbuf())) return invalid(what + " " + path + " cannot be read");
+  return text.str();
+}
+
+Result<Source> from_file(const std::string& path) {
+  const auto read = read_file("config file", path);
+  if (!read) return read.error();
+  const std::string& body = *read;
   if (const auto checked = json::check(body); !checked) {
     return invalid("config file " + path + ": " + checked.error().message);
   }
@@ -215,38 +229,95 @@ Status read_choices(std::string_view name, std::string_view value, Config& confi
 
 bool is_true(std::string_view value) { return value == "true" || value == "1"; }
 
+struct Count {
+  std::string_view name;
+  std::size_t Config::*member;
+  std::size_t min;
+  std::size_t max;
+};
+constexpr std::array kCounts = {
+    Count{"threads", &Config::threads, 1, 256},
+    Count{"max-connections", &Config::max_connections, 1, 100'000},
+    Count{"max-inflight", &Config::max_in_flight, 1, 100'000},
+    Count{"max-waiting", &Config::max_waiting, 0, 100'000},
+    Count{"rate-limit", &Config::rate_limit, 0, 1'000'000},
+    Count{"rate-burst", &Config::rate_burst, 0, 1'000'000},
+    Count{"retry-after", &Config::retry_after_s, 1, 3'600},
+    Count{"webhook-retries", &Config::webhook_retries, 0, 100},
+    Count{"debug-bundle-bytes", &Config::debug_bundle_bytes, 0, std::size_t{1} << 30},
+};
+
+struct Text {
+  std::string_view name;
+  std::string Config::*member;
+};
+constexpr std::array kTexts = {
+    Text{"public-url", &Config::public_url},
+    Text{"test-key-prefix", &Config::test_key_prefix},
+    Text{"keys", &Config::keys_file},
+    Text{"new-key", &Config::new_key},
+};
+
+struct Flag {
+  std::string_view name;
+  bool Config::*member;
+};
+constexpr std::array kFlags = {
+    Flag{"fixtures", &Config::fixtures},
+    Flag{"force-rate-limit", &Config::force_rate_limit},
+    Flag{"webhook-allow-private", &Config::webhook_allow_private},
+    Flag{"help", &Config::show_help},
+    Flag{"version", &Config::show_version},
+};
+
+Status add_key(std::string_view name, const std::string& value, Config& config) {
+  const bool is_test = name == "test-api-key";
+  // Test keys do not touch live data, nor the reverse: unless told otherwise, they have a tenant of their own.
+  const std::string tenant = name == "tenant2-api-key" ? "=tenant2" : is_test ? "=test" : "";
+  auto key = parse_key(value.find('=') == std::string::npos ? value + tenant : value);
+  if (!key) return invalid("--" + std::string(name) + ": " + key.error().message);
+  key->test = is_test;
+  config.keys.push_back(*std::move(key));
+  return {};
+}
+
 Status apply(std::string_view name, const std::vector<std::string>& values, Config& config) {
   if (values.empty()) return {};
   const std::string& last = values.back();
   if (name == "listen") return read_listen(last, config);
-  if (name == "workflows") config.workflow_folders = values;
-  if (name == "public-url") config.public_url = last;
-  if (name == "test-key-prefix") config.test_key_prefix = last;
-  if (name == "fixtures") config.fixtures = is_true(last);
-  if (name == "help") config.show_help = true;
-  if (name == "version") config.show_version = true;
-  if (name == "threads" || name == "max-connections") {
-    const auto count = read_count(name, last, 1, name == "threads" ? 256 : 100'000);
-    if (!count) return count.error();
-    (name == "threads" ? config.threads : config.max_connections) = *count;
+  for (const Text& text : kTexts) {
+    if (text.name == name) config.*text.member = last;
   }
-  if (name == "webhook-allow-private") config.webhook_allow_private = is_true(last);
-  if (name == "webhook-retries" || name == "debug-bundle-bytes") {
-    const bool retries = name == "webhook-retries";
-    const auto count = read_count(name, last, 0, retries ? 100 : std::size_t{1} << 30);
-    if (!count) return count.error();
-    (retries ? config.webhook_retries : config.debug_bundle_bytes) = *count;
+  for (const Flag& flag : kFlags) {
+    if (flag.name == name) config.*flag.member = is_true(last);
   }
-  if (name == "api-key" || name == "test-api-key") {
+  for (const Count& count : kCounts) {
+    if (count.name != name) continue;
+    const auto value = read_count(name, last, count.min, count.max);
+    if (!value) return value.error();
+    config.*count.member = *value;
+  }
+  if (name == "workflows" || name == "fixtures-dir") {
+    config.workflow_folders.insert(config.workflow_folders.end(), values.begin(), values.end());
+  }
+  if (name == "run-options") {
+    auto text = read_file("run options", last);
+    if (!text) return std::move(text).error();
+    config.run_options = *std::move(text);
+  }
+  if (name.ends_with("api-key")) {
     for (const std::string& value : values) {
-      auto key = parse_key(value);
-      if (!key) return invalid("--" + std::string(name) + ": " + key.error().message);
-      key->test = name == "test-api-key";
-      config.keys.push_back(*std::move(key));
+      if (auto added = add_key(name, value, config); !added) return added;
     }
   }
   return read_choices(name, last, config);
 }
+
+// Names that hosts of OpenWOP have in common, for things that this one has not or does otherwise: a run is claimed by
+// whoever has its data folder, for as long as the folder is locked.
+constexpr std::array kWithoutEffect = {"OPENWOP_CLAIM_TTL_MS",         "OPENWOP_HEARTBEAT_INTERVAL_MS",
+                                       "OPENWOP_SQLITE_PATH",          "OPENWOP_PG_DSN",
+                                       "OPENWOP_EVENT_RETENTION_DAYS"};
 
 }  // namespace
 
@@ -264,6 +335,9 @@ Result<Config> read_config(int argc, const char* const* argv) {
   for (const auto& [name, values] : merged) {
     if (auto applied = apply(name, values, config); !applied) return std::move(applied).error();
   }
+  for (const char* const name : kWithoutEffect) {
+    if (std::getenv(name) != nullptr) config.without_effect.emplace_back(name);
+  }
   while (config.public_url.ends_with('/')) config.public_url.pop_back();
   return config;
 }
@@ -278,9 +352,10 @@ std::string help_text() {
     if (!option.environment.empty()) text.append(kHelpColumn, ' ').append(option.environment).append("\n");
   }
   text +=
-      "\nThe command line wins over the environment, that over --config FILE. Also read: OPENWOP_HOST, OPENWOP_PORT,\n"
-      "OPENWOP_FIXTURES_DIR (one more folder of workflows), OPENWOP_SECONDARY_API_KEY, OPENWOP_TENANT2_API_KEY.\n"
-      "Without a key the server makes one, keeps it in the data folder and prints it.\n";
+      "\nThe command line wins over the environment, that over --config FILE. Also read: OPENWOP_HOST, OPENWOP_PORT.\n"
+      "Without a key the server makes one, prints it once and keeps its hash in the data folder. SIGHUP reads the keys "
+      "file\n"
+      "and the workflow folders again.\n";
   return text;
 }
 

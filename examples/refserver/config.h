@@ -20,7 +20,9 @@ struct Config {
   /// Data folder of the RocksDB store; empty: memory only.
   std::string data_folder = "openwop-data";
   std::vector<std::string> workflow_folders = {};
+  /// Keys of the options; those of `keys_file` come on top, and anew with each reload.
   std::vector<openwop::ApiKey> keys = {};
+  std::string keys_file = {};
   std::string test_key_prefix = {};
   std::string public_url = {};
   bool fixtures = false;
@@ -36,7 +38,20 @@ struct Config {
   std::optional<bool> audit_log = {};
   /// 0 = no debug bundles.
   std::size_t debug_bundle_bytes = std::size_t{8} << 20;
+  std::size_t max_in_flight = 512;
+  std::size_t max_waiting = 1'024;
+  /// Requests a second of each key; 0 = no limit.
+  std::size_t rate_limit = 0;
+  std::size_t rate_burst = 0;
+  bool force_rate_limit = false;
+  std::size_t retry_after_s = 1;
+  /// EngineOptions::configurable_options.
+  std::string run_options = {};
+  /// Variables of the environment that other hosts know and that have no effect here.
+  std::vector<std::string> without_effect = {};
 
+  /// TENANT[:SCOPE,…] of a key to be made and printed, instead of serving.
+  std::string new_key = {};
   bool show_help = false;
   bool show_version = false;
 };

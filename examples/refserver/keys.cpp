@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <openssl/rand.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "keys_file.h"
 #include "openwop/ids.h"
 #include "openwop/random_text.h"
 
@@ -21,6 +21,7 @@ using openwop::ApiKey;
 using openwop::Error;
 using openwop::ErrorCode;
 using openwop::Result;
+using openwop::Status;
 
 namespace {
 
@@ -34,41 +35,23 @@ std::vector<std::string> split_commas(std::string_view text) {
   }
 }
 
-Result<std::string> read_key_file(const std::string& path) {
-  struct stat info {};
-  std::ifstream file(path);
-  std::string key;
-  if (!std::getline(file, key) || key.empty()) return Error{ErrorCode::store_corrupt, path + " holds no key"};
-  if (::stat(path.c_str(), &info) == 0 && (info.st_mode & 077U) != 0) {
-    return Error{ErrorCode::forbidden, path + " can be read by others; chmod 600 it"};
-  }
-  return key;
-}
-
-}  // namespace
-
-Result<ApiKey> parse_key(std::string_view text) {
-  const auto equals = text.find('=');
-  const std::string_view key = text.substr(0, equals);
-  const bool clean = std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7F; });
-  if (key.empty() || !clean) return Error{ErrorCode::validation_error, "a key is visible ASCII without spaces"};
-  if (equals == std::string_view::npos) return ApiKey::of(key);
-  const std::string_view rest = text.substr(equals + 1);
-  const auto colon = rest.find(':');
-  const std::string tenant(rest.substr(0, colon));
-  if (tenant.empty()) return Error{ErrorCode::validation_error, "the tenant is empty; write KEY=TENANT[:SCOPE,…]"};
-  if (colon == std::string_view::npos) return ApiKey::of(key, tenant);
+/// Reads TENANT[:SCOPE,…] into a key.
+Status read_owner(std::string_view text, ApiKey& key) {
+  const auto colon = text.find(':');
+  key.tenant = text.substr(0, colon);
+  if (key.tenant.empty()) return Error{ErrorCode::validation_error, "the tenant is empty; write TENANT[:SCOPE,…]"};
+  if (colon == std::string_view::npos) return {};
   const auto known = ApiKey::all_scopes();
-  auto scopes = split_commas(rest.substr(colon + 1));
-  for (const std::string& scope : scopes) {
+  key.scopes = split_commas(text.substr(colon + 1));
+  for (const std::string& scope : key.scopes) {
     if (std::find(known.begin(), known.end(), scope) == known.end()) {
       return Error{ErrorCode::validation_error, "unknown scope '" + scope + "'"};
     }
   }
-  return ApiKey::of(key, tenant, std::move(scopes));
+  return {};
 }
 
-std::string make_key() {
+std::string random_key() {
   constexpr std::string_view kPrefix = "owp_";
   std::array<unsigned char, openwop::Id::kBytes * 2> random{};
   if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1) std::abort();
@@ -78,29 +61,87 @@ std::string make_key() {
   return std::string(kPrefix) + halves[0].text() + halves[1].text();
 }
 
+}  // namespace
+
+Result<ApiKey> parse_key(std::string_view text) {
+  const auto equals = text.find('=');
+  const std::string_view key = text.substr(0, equals);
+  const bool clean = std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7F; });
+  if (key.empty() || !clean) return Error{ErrorCode::validation_error, "a key is visible ASCII without spaces"};
+  ApiKey made = ApiKey::of(key);
+  if (equals == std::string_view::npos) return made;
+  if (auto read = read_owner(text.substr(equals + 1), made); !read) return std::move(read).error();
+  return made;
+}
+
+Result<NewKey> make_key(std::string_view owner) {
+  NewKey made{.text = random_key(), .key = {}};
+  made.key = ApiKey::of(made.text);
+  if (auto read = read_owner(owner, made.key); !read) return std::move(read).error();
+  return made;
+}
+
+Result<OwnKey> load_or_make_key(const std::string& folder) {
+  auto made = make_key("default");
+  if (!made) return std::move(made).error();
+  OwnKey own{.text = made->text, .key = made->key, .path = {}};
+  if (folder.empty()) return own;
+  own.path = folder + "/api-keys.json";
+  const int file = ::open(own.path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+  if (file < 0 && errno == EEXIST) {
+    auto keys = read_keys_file(own.path);
+    if (!keys) return std::move(keys).error();
+    if (keys->empty()) return Error{ErrorCode::store_corrupt, own.path + " holds no key"};
+    return OwnKey{.text = std::nullopt, .key = std::move(keys->front()), .path = own.path};
+  }
+  const auto failed = [&] { return Error{ErrorCode::store_io_error, own.path + ": " + std::strerror(errno)}; };
+  if (file < 0) return failed();
+  const std::string text = R"({"keys":[)" + keys_file_entry(own.key) + "]}\n";
+  const bool written =
+      ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(file) == 0;
+  const bool closed = ::close(file) == 0;
+  if (written && closed) return own;
+  const Error error = failed();
+  ::unlink(own.path.c_str());
+  return error;
+}
+
+std::set<std::string> mixed_tenants(const std::vector<ApiKey>& keys) {
+  std::set<std::string> of_tests;
+  std::set<std::string> mixed;
+  for (const ApiKey& key : keys) {
+    if (key.test) of_tests.insert(key.tenant);
+  }
+  for (const ApiKey& key : keys) {
+    if (!key.test && of_tests.contains(key.tenant)) mixed.insert(key.tenant);
+  }
+  return mixed;
+}
+
 namespace {
 
-/// The first line of a file that only its owner may read; made with `key` if there is none.
-Result<std::string> load_or_store(const std::string& path, const std::string& key) {
+/// The first line of a file that only its owner may read; made with `line` if there is none.
+Result<std::string> load_or_store(const std::string& path, const std::string& fresh) {
   const int file = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-  if (file < 0 && errno == EEXIST) return read_key_file(path);
   const auto failed = [&] { return Error{ErrorCode::store_io_error, path + ": " + std::strerror(errno)}; };
+  if (file < 0 && errno == EEXIST) {
+    std::ifstream kept(path);
+    std::string line;
+    if (!std::getline(kept, line)) return failed();
+    return line;
+  }
   if (file < 0) return failed();
-  const std::string line = key + "\n";
+  const std::string line = fresh + "\n";
   const bool written =
       ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) && ::fsync(file) == 0;
   const bool closed = ::close(file) == 0;
-  if (written && closed) return key;
+  if (written && closed) return fresh;
   const Error error = failed();
   ::unlink(path.c_str());
   return error;
 }
 
 }  // namespace
-
-Result<std::string> load_or_make_key(const std::string& folder) {
-  return load_or_store(folder + "/api-key", make_key());
-}
 
 Result<std::string> audit_signing_key(const std::string& folder) {
   constexpr std::size_t kSeedBytes = 32;

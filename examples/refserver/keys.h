@@ -1,8 +1,11 @@
-// Keys of the reference server: those of the configuration, or one of its own making.
+// Keys of the reference server: those of its options, those of a file of hashes, or one of its own making.
 #pragma once
 
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "openwop/protocol/openwop_surface.h"
 #include "openwop/result.h"
@@ -12,11 +15,24 @@ namespace refserver {
 /// Reads KEY[=TENANT[:SCOPE,…]]. Errors: validation_error, without the key.
 [[nodiscard]] openwop::Result<openwop::ApiKey> parse_key(std::string_view text);
 
-/// A random key.
-[[nodiscard]] std::string make_key();
+/// A new random key for TENANT[:SCOPE,…], and what is kept of it.
+struct NewKey {
+  std::string text;
+  openwop::ApiKey key;
+};
+[[nodiscard]] openwop::Result<NewKey> make_key(std::string_view owner);
 
-/// The key in the file `api-key` of a data folder; made, with mode 0600, when there is none.
-[[nodiscard]] openwop::Result<std::string> load_or_make_key(const std::string& folder);
+/// The server's own key, for the tenant `default`. Only its hash is kept, in `api-keys.json` of the data folder (mode
+/// 0600), so that the text is known when the key is made and never again.
+struct OwnKey {
+  std::optional<std::string> text;
+  openwop::ApiKey key;
+  std::string path;  // empty when nothing is kept
+};
+[[nodiscard]] openwop::Result<OwnKey> load_or_make_key(const std::string& folder);
+
+/// Tenants that keys for tests and keys for production have in common: what one makes, the other can reach.
+[[nodiscard]] std::set<std::string> mixed_tenants(const std::vector<openwop::ApiKey>& keys);
 
 /// The 32 bytes that sign the audit log: from `audit-key` in the folder, made at the first call and readable by the
 /// owner only; without a folder new ones each time. Errors: as above.

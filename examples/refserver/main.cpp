@@ -11,15 +11,18 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "config.h"
 #include "http_server.h"
 #include "keys.h"
+#include "keys_file.h"
 #include "log.h"
 #include "openwop/ai_provider.h"
 #include "openwop/engine.h"
+#include "openwop/json.h"
 #include "openwop/memory_store.h"
 #include "openwop/protocol/openwop_surface.h"
 #include "openwop/rocksdb_store.h"
@@ -52,11 +55,12 @@ openwop::Result<std::unique_ptr<openwop::Engine>> open_engine(const Config& conf
   openwop::add_builtin_nodes(options.nodes);
   openwop::add_ai_nodes(options.nodes);
   if (config.fixtures) openwop::add_fixture_nodes(options.nodes);
+  options.configurable_options = config.run_options;
   return openwop::Engine::open(std::move(options));
 }
 
 openwop::SurfaceOptions surface_options(const Config& config, const Outbound& outbound) {
-  openwop::SurfaceOptions options{.keys = config.keys};
+  openwop::SurfaceOptions options;
   options.log = [](LogLevel level, std::string_view message, std::string_view fields) { log(level, message, fields); };
   options.log_requests = config.log_level == LogLevel::debug;
   options.implementation_name = "openwop-refserver";
@@ -69,19 +73,65 @@ openwop::SurfaceOptions surface_options(const Config& config, const Outbound& ou
   options.audit = outbound.audit;
   options.debug_bundle = config.debug_bundle_bytes > 0;
   options.max_debug_bundle_bytes = config.debug_bundle_bytes;
+  options.max_in_flight = config.max_in_flight;
+  options.max_waiting_requests = config.max_waiting;
+  options.rate_limit_per_s = static_cast<std::int64_t>(config.rate_limit);
+  options.rate_limit_burst = static_cast<std::int64_t>(config.rate_burst);
+  options.force_rate_limit = config.force_rate_limit;
+  options.retry_after_s = static_cast<std::int64_t>(config.retry_after_s);
   return options;
 }
 
-/// Without a configured key: one of our own, told to whoever started the server and to nobody else.
-openwop::Result<std::string> own_key(Config& config) {
-  if (!config.keys.empty()) return std::string();
-  auto key =
-      config.data_folder.empty() ? openwop::Result<std::string>(make_key()) : load_or_make_key(config.data_folder);
-  if (key) config.keys.push_back(openwop::ApiKey::of(*key));
-  return key;
+/// The keys of the options and those of the file.
+openwop::Result<std::vector<openwop::ApiKey>> all_keys(const Config& config) {
+  std::vector<openwop::ApiKey> keys = config.keys;
+  if (config.keys_file.empty()) return keys;
+  auto filed = read_keys_file(config.keys_file);
+  if (!filed) return filed;
+  keys.insert(keys.end(), filed->begin(), filed->end());
+  return keys;
 }
 
-void print_first_steps(const std::string& key, const std::string& url, const openwop::Engine& engine) {
+/// What can change while the server runs: keys and workflows. Each is replaced as a whole, or stays as it is.
+class Reload {
+ public:
+  Reload(const Config& config, openwop::Engine& engine, openwop::OpenWopSurface& surface, WorkflowFolders& workflows)
+      : config_(config), engine_(engine), surface_(surface), workflows_(workflows) {}
+
+  void operator()() {
+    if (auto keys = all_keys(config_)) {
+      const std::size_t count = keys->size();
+      surface_.set_keys(*std::move(keys));
+      log(LogLevel::info, "keys reloaded", "{\"keys\":" + std::to_string(count) + "}");
+    } else {
+      (void)fail("keys cannot be reloaded; the old ones stay", keys.error());
+    }
+    const auto loaded = workflows_.load(engine_);
+    if (!loaded) {
+      (void)fail("workflows cannot be reloaded", loaded.error());
+      return;
+    }
+    log(LogLevel::info, "workflows reloaded", workflow_counts(*loaded));
+  }
+
+  static std::string workflow_counts(const WorkflowFolders::Loaded& loaded) {
+    std::string fields;
+    openwop::json::ObjectWriter(fields)
+        .integer("loaded", static_cast<std::int64_t>(loaded.loaded))
+        .integer("changed", static_cast<std::int64_t>(loaded.changed))
+        .integer("refused", static_cast<std::int64_t>(loaded.refused))
+        .integer("removed", static_cast<std::int64_t>(loaded.removed));
+    return fields;
+  }
+
+ private:
+  const Config& config_;
+  openwop::Engine& engine_;
+  openwop::OpenWopSurface& surface_;
+  WorkflowFolders& workflows_;
+};
+
+void print_first_steps(const OwnKey& own, const std::string& url, const openwop::Engine& engine) {
   std::string workflow = "WORKFLOW_ID";
   for (const std::string& id : engine.workflow_ids()) {
     const auto found = engine.workflow(id);
@@ -93,14 +143,17 @@ void print_first_steps(const std::string& key, const std::string& url, const ope
       break;
     }
   }
-  const std::string authorization = "-H 'Authorization: Bearer " + key + "'";
+  const std::string key = own.text.value_or("$KEY");
+  const std::string authorization = "-H \"Authorization: Bearer " + key + "\"";
+  const std::string told = own.text ? "API key (shown this once): " + key
+                                    : "The API key was shown when it was made; remove " + own.path + " for a new one";
   std::fprintf(stderr,
-               "\nAPI key: %s\n\nCreate a run:\n"
+               "\n%s\n\nCreate a run:\n"
                "  RUN=$(curl -s %s -H 'Content-Type: application/json' -d '{\"workflowId\":\"%s\",\"inputs\":{}}' \\\n"
                "    %s/v1/runs | tee /dev/stderr | sed 's/.*\"runId\":\"\\([^\"]*\\)\".*/\\1/'); echo\n"
                "Follow its events:\n"
                "  curl -sN %s %s/v1/runs/$RUN/events\n\n",
-               key.c_str(), authorization.c_str(), workflow.c_str(), url.c_str(), authorization.c_str(), url.c_str());
+               told.c_str(), authorization.c_str(), workflow.c_str(), url.c_str(), authorization.c_str(), url.c_str());
 }
 
 std::string url_of(const Config& config, int port) {
@@ -108,49 +161,65 @@ std::string url_of(const Config& config, int port) {
   return "http://" + (is_ipv6 ? "[" + config.host + "]" : config.host) + ":" + std::to_string(port);
 }
 
-sigset_t stop_signals() {
+sigset_t handled_signals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   return signals;
 }
 
-/// The first signal drains, a second one ends the process at once.
-void wait_for_signals(HttpServer& server) {
-  const sigset_t signals = stop_signals();
+/// SIGHUP reloads; the first other signal drains, a second one ends the process at once.
+void wait_for_signals(HttpServer& server, Reload reload) {
+  const sigset_t signals = handled_signals();
   int signal = 0;
-  sigwait(&signals, &signal);
+  while (sigwait(&signals, &signal) != 0 || signal == SIGHUP) reload();
   log(LogLevel::info, "draining");
   server.drain();
-  sigwait(&signals, &signal);
+  while (sigwait(&signals, &signal) != 0 || signal == SIGHUP) {
+  }
   ::_exit(kFailed);
 }
 
 int serve(Config& config) {
   auto store = open_store(config);
   if (!store) return fail("the store cannot be opened", store.error());
-  const auto key = own_key(config);
-  if (!key) return fail("no key", key.error());
-  const auto outbound = open_outbound(config, *store, kVersion);
+  std::optional<OwnKey> own;
+  if (config.keys.empty() && config.keys_file.empty()) {
+    auto key = load_or_make_key(config.data_folder);
+    if (!key) return fail("no key", key.error());
+    config.keys.push_back(key->key);
+    own = *std::move(key);
+  }
+  auto keys = all_keys(config);
+  if (!keys) return fail("no keys", keys.error());
+
+  const auto outbound = open_outbound(config, *store, *keys, kVersion);
   if (!outbound) return fail("webhooks or the audit log cannot be opened", outbound.error());
   auto engine = open_engine(config, *store, *outbound);
   if (!engine) return fail("the engine cannot be opened", engine.error());
-  const auto workflows = load_workflows(**engine, config.workflow_folders);
-  if (!workflows) return fail("workflows cannot be loaded", workflows.error());
-  log(LogLevel::info, "workflows loaded",
-      "{\"loaded\":" + std::to_string(workflows->ids.size()) + ",\"refused\":" + std::to_string(workflows->refused) +
-          "}");
-
+  for (const std::string& name : config.without_effect) {
+    log(LogLevel::warning, "an environment variable has no effect here", text_fields({{"name", name}}));
+  }
+  WorkflowFolders workflows(config.workflow_folders);
+  const auto loaded = workflows.load(**engine);
+  if (!loaded) return fail("workflows cannot be loaded", loaded.error());
+  log(LogLevel::info, "workflows loaded", Reload::workflow_counts(*loaded));
+  for (const std::string& tenant : mixed_tenants(*keys)) {
+    log(LogLevel::warning, "keys for tests and keys for production share a tenant", text_fields({{"tenant", tenant}}));
+  }
   openwop::OpenWopSurface surface(**engine, surface_options(config, *outbound));
+  surface.set_keys(*std::move(keys));
   // Never destroyed: the signal thread may hold it to the last moment of the process.
   static HttpServer* server = nullptr;
   server = new HttpServer(surface, config.max_connections);
   const auto port = server->bind(config.host, config.port);
   if (!port) return fail("cannot listen", port.error());
   const std::string url = url_of(config, *port);
-  std::thread(wait_for_signals, std::ref(*server)).detach();
-  if (!key->empty()) print_first_steps(*key, config.public_url.empty() ? url : config.public_url, **engine);
+  // Reloads end before the server drains, and with it all that they refer to.
+  std::thread(wait_for_signals, std::ref(*server), Reload(config, **engine, surface, workflows)).detach();
+  if (own) print_first_steps(*own, config.public_url.empty() ? url : config.public_url, **engine);
   std::printf("{\"listening\":\"%s\"}\n", url.c_str());
   std::fflush(stdout);
 
@@ -169,9 +238,16 @@ void allow_many_files() {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+int print_new_key(const std::string& owner) {
+  const auto made = make_key(owner);
+  if (!made) return fail("bad configuration", made.error());
+  std::printf("key:   %s\nentry: %s\n", made->text.c_str(), keys_file_entry(made->key).c_str());
+  return 0;
+}
+
 int run(int argc, const char* const* argv) {
   // Before any thread starts, so that all of them leave these to the one that waits for them.
-  const sigset_t signals = stop_signals();
+  const sigset_t signals = handled_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   allow_many_files();
@@ -182,6 +258,7 @@ int run(int argc, const char* const* argv) {
     std::fputs(text.c_str(), stdout);
     return 0;
   }
+  if (!config->new_key.empty()) return print_new_key(config->new_key);
   set_log_level(config->log_level);
   return serve(*config);
 }

@@ -29,6 +29,7 @@ Result<std::shared_ptr<openwop::Webhooks>> open_webhooks(const Config& config, s
 #endif
 
 Result<std::shared_ptr<openwop::AuditLog>> open_audit(const Config& config, std::shared_ptr<openwop::Store> store,
+                                                      const std::vector<openwop::ApiKey>& keys,
                                                       std::string_view version) {
   auto key = audit_signing_key(config.data_folder);
   if (!key) return std::move(key).error();
@@ -45,7 +46,7 @@ Result<std::shared_ptr<openwop::AuditLog>> open_audit(const Config& config, std:
   openwop::json::ObjectWriter(details).string("version", version);
   auto told = (*audit)->append({.actor = "host", .action = "host.started", .target = "host", .details = details});
   std::vector<std::string> key_ids;
-  for (const openwop::ApiKey& api_key : config.keys) key_ids.push_back(api_key.id);
+  for (const openwop::ApiKey& api_key : keys) key_ids.push_back(api_key.id);
   if (told) told = (*audit)->note_keys(std::move(key_ids));
   if (told) told = (*audit)->checkpoint();
   if (!told) return std::move(told).error();
@@ -66,7 +67,8 @@ void Outbound::close() const {
   if (audit) audit->close();
 }
 
-Result<Outbound> open_outbound(const Config& config, std::shared_ptr<openwop::Store> store, std::string_view version) {
+Result<Outbound> open_outbound(const Config& config, std::shared_ptr<openwop::Store> store,
+                               const std::vector<openwop::ApiKey>& keys, std::string_view version) {
   Outbound outbound;
 #ifdef OPENWOP_HAS_CURL
   auto webhooks = open_webhooks(config, store, version);
@@ -74,7 +76,7 @@ Result<Outbound> open_outbound(const Config& config, std::shared_ptr<openwop::St
   outbound.webhooks = *std::move(webhooks);
 #endif
   if (config.audit_log.value_or(!config.data_folder.empty())) {
-    auto audit = open_audit(config, std::move(store), version);
+    auto audit = open_audit(config, std::move(store), keys, version);
     if (!audit) return std::move(audit).error();
     outbound.audit = *std::move(audit);
   }

@@ -19,6 +19,7 @@ struct Outbound {
 };
 
 [[nodiscard]] openwop::Result<Outbound> open_outbound(const Config& config, std::shared_ptr<openwop::Store> store,
+                                                      const std::vector<openwop::ApiKey>& keys,
                                                       std::string_view version);
 
 }  // namespace refserver

@@ -50,23 +50,36 @@ void report(const fs::path& file, const Error& error) {
 
 }  // namespace
 
-Result<LoadedWorkflows> load_workflows(openwop::Engine& engine, const std::vector<std::string>& folders) {
-  LoadedWorkflows loaded;
-  for (const std::string& folder : folders) {
-    auto files = definition_files(folder);
-    if (!files) return std::move(files).error();
-    for (const fs::path& file : *files) {
-      const auto source = read_file(file);
-      auto workflow = source ? engine.register_workflow(*source)
-                             : Result<std::shared_ptr<const openwop::Workflow>>(
-                                   Error{ErrorCode::validation_error, "the file cannot be read"});
-      if (workflow) {
-        loaded.ids.push_back((*workflow)->id);
-      } else {
-        report(file, workflow.error());
-        ++loaded.refused;
-      }
+Result<WorkflowFolders::Loaded> WorkflowFolders::load(openwop::Engine& engine) {
+  std::vector<fs::path> files;
+  for (const std::string& folder : folders_) {
+    auto found = definition_files(folder);
+    if (!found) return std::move(found).error();
+    files.insert(files.end(), found->begin(), found->end());
+  }
+  Loaded loaded;
+  std::map<std::string, Known> before;
+  before.swap(known_);
+  for (const fs::path& file : files) {
+    const auto earlier = before.extract(file.string());
+    const auto source = read_file(file);
+    auto workflow = source ? engine.register_workflow(*source)
+                           : Result<std::shared_ptr<const openwop::Workflow>>(
+                                 Error{ErrorCode::validation_error, "the file cannot be read"});
+    if (!workflow) {
+      report(file, workflow.error());
+      ++loaded.refused;
+      if (earlier) known_.insert_or_assign(file.string(), earlier.mapped());
+      continue;
     }
+    ++loaded.loaded;
+    if (!earlier || earlier.mapped().digest != (*workflow)->digest) ++loaded.changed;
+    known_.insert_or_assign(file.string(), Known{(*workflow)->id, (*workflow)->digest});
+  }
+  for (const auto& [file, gone] : before) {
+    ++loaded.removed;
+    log(LogLevel::warning, "workflow file is gone; its workflow stays",
+        text_fields({{"file", file}, {"workflowId", gone.id}}));
   }
   return loaded;
 }

@@ -66,6 +66,9 @@ struct EngineOptions {
   /// write.
   std::map<std::string, std::function<Result<std::string>(std::string_view, std::string_view)>, std::less<>>
       vendor_reducers = {};
+  /// The options that a run's `configurable` may carry when its workflow has no configurableSchema: a serialized
+  /// object, option name -> {"type", "min", "max", "description"} (protocol 01 §10.3). Empty: any option may be there.
+  std::string configurable_options = {};
   /// Told what no caller can be told (a failed commit of background work, an unreadable run). Called from any of the
   /// engine's threads; must be quick. Default: nothing.
   std::function<void(const Error&)> on_error = {};
@@ -89,6 +92,8 @@ struct EngineOptions {
   std::size_t max_active_runs = 100'000;
   /// Events that one commit of one run may hold; longer stretches of pure nodes are split.
   std::size_t max_events_per_commit = 512;
+  /// Remembered idempotency outcomes; beyond it the oldest are forgotten before their time, and their keys are fresh.
+  std::size_t max_remembered_requests = 1'000'000;
   /// Open subscriptions; subscribe gives service_unavailable beyond it.
   std::size_t max_subscriptions = 16'384;
 
@@ -119,6 +124,8 @@ struct CreateRun {
   std::string inputs = "{}";  // serialized object
   std::string tenant = "default";
   std::string scope_id = {};
+  /// Claims (tenant, scope_id) for this run until it ends: no other run that claims the same can be created meanwhile.
+  bool exclusive_scope = false;
   std::string callback_url = {};
   std::string configurable = {};  // serialized object, or empty
   std::vector<std::string> tags = {};
@@ -153,6 +160,7 @@ struct RunHeader {
   std::string workflow_digest;
   std::string workflow_version;
   std::string scope_id;
+  bool exclusive_scope = false;
   std::string callback_url;
   std::string inputs = "{}";
   std::string variables = "{}";  // defaults overlaid by inputs
@@ -288,7 +296,8 @@ class Engine {
   // ---- runs ----
 
   /// Errors: workflow_not_found; validation_error (inputs, options); payload_too_large; precondition_failed when the
-  /// claim's key is already used; service_unavailable.
+  /// claim's key is already used; run_already_active with details {"activeRunId", "activeHost"} when another run holds
+  /// the exclusive scope; service_unavailable.
   [[nodiscard]] virtual Result<CreatedRun> create_run(CreateRun request) = 0;
   /// The same without waiting; `done` is called once, from any thread, often the one that commits: it must be quick and
   /// must not wait for the engine.
@@ -335,6 +344,9 @@ class Engine {
   // ---- idempotency ----
 
   [[nodiscard]] virtual Result<std::optional<Ledger::Found>> find_ledger_entry(std::string_view row_key) const = 0;
+  /// Remembers an outcome that has no effect to be committed with (a refusal); `claim.outcome` is not called.
+  /// Errors: precondition_failed when the claim's key is already used.
+  [[nodiscard]] virtual Status remember(const LedgerClaim& claim, std::string_view outcome) = 0;
 
   // ---- driving (threads = 0) ----
 

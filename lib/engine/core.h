@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "engine/group_commit.h"
+#include "engine/ledger_sweep.h"
 #include "engine/messages.h"
 #include "engine/subscriptions.h"
 #include "engine/timer_service.h"
@@ -19,6 +20,7 @@ struct Core {
       : options(std::move(engine_options)),
         store(*options.store),
         commits(store),
+        ledger_sweep(store, commits, options),
         catalog(store, options),
         timers(store),
         subscriptions(std::make_shared<SubscriptionHub>(options.store, options.max_subscriptions)) {}
@@ -26,6 +28,7 @@ struct Core {
   EngineOptions options;
   Store& store;
   GroupCommit commits;
+  LedgerSweep ledger_sweep;
   WorkflowCatalog catalog;
   TimerService timers;
   std::shared_ptr<SubscriptionHub> subscriptions;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/configurable_check.h"
+
 namespace openwop::runtime {
 
 namespace {
@@ -40,10 +42,7 @@ Status check_tags(const std::vector<std::string>& tags) {
   if (tags.size() > kMaxTags) return invalid("tags", "a run has at most 100 tags");
   for (const std::string& tag : tags) {
     if (tag.empty() || characters(tag) > kMaxTagCharacters) return invalid("tags", "a tag has 1 to 256 characters");
-    // 0x00 separates the parts of an index key.
-    if (tag.find('\0') != std::string::npos || !simdjson::validate_utf8(tag)) {
-      return invalid("tags", "a tag is UTF-8 text without NUL");
-    }
+    if (!simdjson::validate_utf8(tag)) return invalid("tags", "a tag is UTF-8 text");
   }
   return {};
 }
@@ -96,6 +95,9 @@ Status check_texts(const CreateRun& request) {
     if (text.find('\0') != std::string::npos) return invalid(field, std::string(field) + " holds a NUL character");
   }
   if (request.tenant.empty()) return invalid("tenantId", "tenantId must not be empty");
+  if (request.exclusive_scope && request.scope_id.empty()) {
+    return invalid("scopeId", "an exclusive scope needs a scopeId");
+  }
   return {};
 }
 
@@ -117,6 +119,9 @@ Result<RunHeader> check_create(const CreateRun& request, const Workflow& workflo
   if (!variables) return std::move(variables).error();
   auto node_limit = node_execution_limit(request.configurable, options.max_node_executions);
   if (!node_limit) return std::move(node_limit).error();
+  if (workflow.configurable_schema.empty()) {
+    if (auto ok = check_options(request.configurable, options.configurable_options); !ok) return std::move(ok).error();
+  }
 
   RunHeader header;
   header.tenant = request.tenant;
@@ -124,6 +129,7 @@ Result<RunHeader> check_create(const CreateRun& request, const Workflow& workflo
   header.workflow_digest = workflow.digest;
   header.workflow_version = workflow.version;
   header.scope_id = request.scope_id;
+  header.exclusive_scope = request.exclusive_scope;
   header.callback_url = request.callback_url;
   header.inputs = inputs;
   header.variables = std::move(*variables);

@@ -1,7 +1,9 @@
 #include "engine/artifacts.h"
+#include "engine/configurable_check.h"
 #include "engine/create_check.h"
 #include "engine/engine_impl.h"
 #include "engine/run_reader.h"
+#include "engine/scope_claim.h"
 #include "openwop/log.h"
 
 namespace openwop {
@@ -13,6 +15,7 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options) {
   const bool times = options.store_retry_ms > 0 && options.retry_initial_ms > 0 && options.retry_max_ms > 0 &&
                      options.drain_timeout_ms >= 0;
   if (!limits || !times) return Error{ErrorCode::validation_error, "limits and times of the engine must be at least 1"};
+  if (auto sound = runtime::check_option_list(options.configurable_options); !sound) return std::move(sound).error();
   auto engine = std::make_unique<runtime::EngineImpl>(std::move(options));
   if (auto started = engine->start(); !started) return std::move(started).error();
   return std::unique_ptr<Engine>(std::move(engine));
@@ -90,6 +93,15 @@ void EngineImpl::create_run(CreateRun request, std::function<void(Result<Created
   if (!workflow) return done(std::move(workflow).error());
   auto header = check_create(request, **workflow, core_.options, now);
   if (!header) return done(std::move(header).error());
+  if (auto schema = core_.catalog.check_configurable(**workflow, header->configurable); !schema) {
+    return done(std::move(schema).error());
+  }
+  if (header->exclusive_scope) {
+    // The commit decides; this spares the turn when the answer is known.
+    auto holder = scope_holder(core_.store, header->tenant, header->scope_id);
+    if (!holder) return done(std::move(holder).error());
+    if (*holder) return done(run_already_active(**holder));
+  }
   core_.post(CreateMessage{run, std::make_shared<const RunHeader>(std::move(*header)), std::move(*workflow),
                            std::move(request.created_by), std::move(request.claim), std::move(done)});
 }
@@ -207,12 +219,35 @@ void EngineImpl::call_later(const RunId& run, std::int64_t at_ms, std::function<
   core_.post_at(at_ms, CallMessage{run, std::move(call)});
 }
 
+Status EngineImpl::remember(const LedgerClaim& claim, std::string_view outcome) {
+  if (core_.closing.load()) return kClosed;
+  Transaction transaction;
+  const LedgerEntry entry{claim.request_digest, std::string(outcome), claim.expires_ms};
+  if (claim.replaces) {
+    Ledger::replace(transaction, claim.row_key, *claim.replaces, entry);
+  } else {
+    Ledger::record(transaction, claim.row_key, entry);
+  }
+  auto committed = core_.commits.commit_and_wait(std::move(transaction), core_.options.durability);
+  if (!committed) return std::move(committed).error();
+  if (*committed == CommitOutcome::refused) {
+    return Error{ErrorCode::precondition_failed, "the key has been used meanwhile"};
+  }
+  core_.ledger_sweep.recorded(claim.row_key, core_.now_ms(), core_.report);
+  core_.commits.lead();
+  return {};
+}
+
 void EngineImpl::handler_done(const RunId& run, std::size_t node, std::uint64_t token, NodeOutcome outcome) {
   core_.post(HandlerDoneMessage{run, node, token, std::move(outcome)});
 }
 
 Result<CommitOutcome> EngineImpl::commit_and_wait(Transaction transaction) {
-  return core_.commits.commit_and_wait(std::move(transaction), core_.options.durability);
+  auto outcome = core_.commits.commit_and_wait(std::move(transaction), core_.options.durability);
+  // Nodes commit nothing but outcomes of steps on their own.
+  core_.ledger_sweep.recorded(Ledger::row_key(kStepScope, {}), core_.now_ms(), core_.report);
+  core_.commits.lead();
+  return outcome;
 }
 
 }  // namespace openwop::runtime

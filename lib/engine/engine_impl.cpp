@@ -47,6 +47,7 @@ EngineImpl::~EngineImpl() { close(); }
 
 Status EngineImpl::start() {
   auto ready = core_.timers.open();
+  if (ready) ready = core_.ledger_sweep.open();
   if (ready) ready = recover();
   if (!ready) {
     // An engine that does not open touches no run, not even on its way out.

@@ -155,7 +155,7 @@ std::string HandlerRun::invocation_id(std::string_view key) const {
 }
 
 Result<std::string> HandlerRun::step(std::string_view key, const std::function<Result<std::string>()>& effect) {
-  const std::string row_key = Ledger::row_key("step", invocation_id(key));
+  const std::string row_key = Ledger::row_key(kStepScope, invocation_id(key));
   Result<std::string> answer = Error{ErrorCode::service_unavailable, "the engine is closed"};
   const auto stored = [&](HandlerHost& host) -> std::optional<Result<std::string>> {
     auto found = Ledger(host.store()).find(row_key);

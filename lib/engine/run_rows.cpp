@@ -62,11 +62,13 @@ std::string workflow_index_prefix(std::string_view tenant, std::string_view work
 }
 
 std::string tag_index_prefix(std::string_view tenant, std::string_view tag) {
-  // A tag may have 1 KiB as UTF-8, which no key has room for; a hash stands for a long one.
+  // A tag may have 1 KiB as UTF-8, which no key has room for, and 0x00, which separates the parts of a key; a hash
+  // stands for such a one.
   constexpr std::size_t kMaxTagInKeyBytes = 256;
+  const bool as_it_is = tag.size() <= kMaxTagInKeyBytes && tag.find('\0') == std::string_view::npos;
   std::string key{kIndexPrefix, 'g'};
   key.append(tenant).append(1, '\0');
-  key.append(tag.size() <= kMaxTagInKeyBytes ? std::string(tag) : sha256_hex(tag)).append(1, '\0');
+  key.append(as_it_is ? std::string(tag) : sha256_hex(tag)).append(1, '\0');
   return key;
 }
 

@@ -4,6 +4,7 @@
 
 #include "engine/channel_writes.h"
 #include "engine/run_header.h"
+#include "engine/scope_claim.h"
 
 namespace openwop::runtime {
 
@@ -317,10 +318,14 @@ bool Shard::add_rows(TurnTask& task, Resident& resident, RunTurn& turn, bool cre
     if (created) {
       Log::create(task.transaction, id, encode_header(*resident.run.header), turn.events(), head, version);
       put_created_rows(task.transaction, id, after, resident.run.header->tags);
+      claim_scope(task.transaction, *resident.run.header, id, after.status);
     } else {
       require_link(task.transaction, resident);
       Log::append(task.transaction, id, resident.head_row, first, turn.events(), head, version);
       put_changed_rows(task.transaction, id, before, after);
+      if (!is_terminal(before.status) && is_terminal(after.status)) {
+        release_scope(task.transaction, *resident.run.header);
+      }
     }
     resident.head_row = head.encode();
     resident.head = std::move(head);
@@ -397,6 +402,7 @@ void Shard::finish(Resident resident, RunTurn& turn, Message origin, const Ledge
     } else {
       Ledger::record(task->transaction, claim->row_key, entry);
     }
+    task->remembered = claim->row_key;
   }
   if (task->has_events && !core_.options.observers.empty()) {
     task->observe(resident.run, std::move(turn.events()), first_sequence, created);

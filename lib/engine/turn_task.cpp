@@ -1,5 +1,7 @@
 #include "engine/turn_task.h"
 
+#include "engine/scope_claim.h"
+
 namespace openwop::runtime {
 
 void answer_error(const Message& message, const Error& error) {
@@ -36,6 +38,7 @@ void TurnTask::committed() {
   if (std::holds_alternative<TimerMessage>(origin_)) core_.timers.settled(run_);
   if (core_.timers.note(timer_due_ms)) core_.wake_timekeeper();
   if (has_events) core_.subscriptions->notify(run_);
+  if (!remembered.empty()) core_.ledger_sweep.recorded(remembered, core_.now_ms(), core_.report);
   for (const auto& handler : stop) handler->cancel();
   for (auto& handler : start) core_.executor->post([handler = std::move(handler)] { handler->execute(); });
   if (more) core_.post(GoOnMessage{run_, false});
@@ -52,8 +55,13 @@ void TurnTask::committed() {
 
 /// The run has moved on in the store, or the claim's key is taken.
 void TurnTask::refused() {
-  if (std::holds_alternative<CreateMessage>(origin_)) {
-    answer_error(origin_, {ErrorCode::precondition_failed, "the key has been used meanwhile"});
+  if (const auto* create = std::get_if<CreateMessage>(&origin_)) {
+    Error error{ErrorCode::precondition_failed, "the key or the scope has been used meanwhile"};
+    if (create->header->exclusive_scope) {
+      const auto holder = scope_holder(core_.store, create->header->tenant, create->header->scope_id);
+      if (holder && *holder) error = run_already_active(**holder);
+    }
+    answer_error(origin_, error);
     return undo(std::nullopt);
   }
   if (auto* cancel = std::get_if<CancelMessage>(&origin_)) ++cancel->tries;

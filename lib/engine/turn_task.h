@@ -26,6 +26,8 @@ class TurnTask final : public CommitTask {
   std::int64_t timer_due_ms = 0;
   /// Set to true by a commit, before anything that follows from it. May be null.
   std::shared_ptr<std::atomic<bool>> landed = {};
+  /// Row key of the ledger entry that the commit adds; empty for none.
+  std::string remembered;
   std::vector<std::shared_ptr<HandlerRun>> start;
   std::vector<std::shared_ptr<HandlerRun>> stop;
 

@@ -2,6 +2,7 @@
 
 #include <mutex>
 
+#include "engine/configurable_check.h"
 #include "openwop/workflow_check.h"
 
 namespace openwop::runtime {
@@ -21,6 +22,9 @@ Result<std::shared_ptr<const Workflow>> WorkflowCatalog::add(std::string_view so
   auto loaded = load_workflow(source, [this](std::string_view type) { return options_.nodes.find(type) != nullptr; });
   if (!loaded) return std::move(loaded).error();
   if (auto checked = check_nodes(*loaded); !checked) return std::move(checked).error();
+  if (auto checked = check_configurable_schema(*loaded, options_.configurable_options); !checked) {
+    return std::move(checked).error();
+  }
   auto workflow = std::make_shared<const Workflow>(std::move(*loaded));
 
   Transaction transaction;
@@ -82,6 +86,26 @@ Result<std::shared_ptr<const Workflow>> WorkflowCatalog::by_digest(std::string_v
   auto workflow = std::make_shared<const Workflow>(std::move(*loaded));
   const std::unique_lock lock(mutex_);
   return by_digest_.try_emplace(std::string(digest), std::move(workflow)).first->second;
+}
+
+Result<workflow::JsonSchema> WorkflowCatalog::schema_of(const Workflow& workflow) const {
+  {
+    const std::shared_lock lock(mutex_);
+    if (const auto at = schemas_.find(workflow.digest); at != schemas_.end()) return at->second;
+  }
+  auto compiled = workflow::JsonSchema::compile(workflow.configurable_schema);
+  if (!compiled) return compiled;
+  const std::unique_lock lock(mutex_);
+  return schemas_.try_emplace(workflow.digest, *std::move(compiled)).first->second;
+}
+
+Status WorkflowCatalog::check_configurable(const Workflow& workflow, std::string_view configurable) const {
+  if (workflow.configurable_schema.empty()) return {};
+  const auto schema = schema_of(workflow);
+  if (!schema) return schema.error();
+  const auto problems = schema->check(configurable.empty() ? "{}" : configurable);
+  if (!problems) return problems.error();
+  return problems->empty() ? Status{} : Status(configurable_error(*problems));
 }
 
 std::vector<std::string> WorkflowCatalog::ids() const {

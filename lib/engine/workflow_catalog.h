@@ -11,6 +11,7 @@
 #include <shared_mutex>
 
 #include "openwop/engine.h"
+#include "workflow/json_schema.h"
 
 namespace openwop::runtime {
 
@@ -27,14 +28,20 @@ class WorkflowCatalog {
   [[nodiscard]] Result<std::shared_ptr<const Workflow>> by_digest(std::string_view digest) const;
   [[nodiscard]] std::vector<std::string> ids() const;
 
+  /// A run's `configurable` (empty: none) against the workflow's configurableSchema, if it has one.
+  /// Errors: validation_error with details {"field", "problems":[{"pointer","message"}]}.
+  [[nodiscard]] Status check_configurable(const Workflow& workflow, std::string_view configurable) const;
+
  private:
   [[nodiscard]] Status check_nodes(const Workflow& workflow) const;
+  [[nodiscard]] Result<workflow::JsonSchema> schema_of(const Workflow& workflow) const;
 
   Store& store_;
   const EngineOptions& options_;
   mutable std::shared_mutex mutex_;
   mutable std::map<std::string, std::shared_ptr<const Workflow>, std::less<>> newest_;
   mutable std::map<std::string, std::shared_ptr<const Workflow>, std::less<>> by_digest_;
+  mutable std::map<std::string, workflow::JsonSchema, std::less<>> schemas_;  // by digest of the workflow
 };
 
 }  // namespace openwop::runtime

@@ -5,8 +5,10 @@
 
 #include <chrono>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
+#include "openwop/hash.h"
 #include "openwop/json.h"
 #include "support/catch.h"
 #include "support/server.h"
@@ -110,22 +112,31 @@ TEST_CASE("a second server on the same folder or port fails and says why", "[wir
   CHECK(first.get("/.well-known/openwop").status == 200);
 }
 
-TEST_CASE("without a key the server makes one, keeps it and tells it on stderr only", "[wire][server]") {
+TEST_CASE("without a key the server makes one, tells it once on stderr and keeps its hash", "[wire][server]") {
   TempDir folder;
-  const std::string path = folder.file("data/api-key");
+  const std::string path = folder.file("data/api-keys.json");
   std::string key;
   for (int start = 0; start < 2; ++start) {
     Server server(on_folder(folder.file("data"), {"--own-key"}));
     REQUIRE(server.ready());
-    std::string in_file;
-    std::getline(std::ifstream(path) >> std::ws, in_file);
-    CHECK(in_file.size() > 32);
-    CHECK((key.empty() || key == in_file));
-    key = in_file;
+    const std::string log = server.log();
+    CHECK_THAT(log, Catch::Contains("curl -sN"));
+    if (start == 0) {
+      const auto at = log.find("owp_");
+      REQUIRE(at != std::string::npos);
+      key = log.substr(at, log.find('\n', at) - at);
+      CHECK(key.size() > 32);
+    } else {
+      CHECK_THAT(log, Catch::Contains("api-keys.json") && Catch::Contains("Bearer $KEY"));
+      CHECK(log.find(key) == std::string::npos);
+    }
     struct stat info {};
     REQUIRE(::stat(path.c_str(), &info) == 0);
     CHECK((info.st_mode & 0777U) == 0600U);
-    CHECK_THAT(server.log(), Catch::Contains("Authorization: Bearer " + key) && Catch::Contains("curl -sN"));
+    std::ostringstream kept;
+    kept << std::ifstream(path).rdbuf();
+    CHECK(kept.str().find(key) == std::string::npos);
+    CHECK_THAT(kept.str(), Catch::Contains(sha256_hex(key)));
     CHECK(server.output().find(key) == std::string::npos);
     CHECK(server.get("/v1/runs", {}, key).status == 200);
     CHECK(server.get("/v1/runs", {}, kServerKey).status == 401);
@@ -145,7 +156,7 @@ TEST_CASE("workflows that do not validate are reported by file, place and reason
   REQUIRE(server.ready());
   CHECK_THAT(server.log(), Catch::Contains("a-broken.json") && Catch::Contains("b-unknown.json") &&
                                Catch::Contains("/nodes/0/typeId") && Catch::Contains("acme.unknown"));
-  CHECK_THAT(server.log(), Catch::Contains(R"("loaded":9,"refused":2)"));
+  CHECK_THAT(server.log(), Catch::Contains(R"("loaded":9,"changed":9,"refused":2)"));
   CHECK(server.get("/v1/workflows/wire-noop").status == 200);
 }
 

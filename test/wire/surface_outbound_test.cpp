@@ -16,7 +16,7 @@ struct OutboundRig {
   SurfaceRig rig;
 
   explicit OutboundRig(SurfaceOptions options = {}, std::uint32_t retries = 0)
-      : rig(std::move(options), [&](SurfaceRig& base, EngineOptions& engine, SurfaceOptions& surface) {
+      : rig(std::move(options), 0, [&](SurfaceRig& base, EngineOptions& engine, SurfaceOptions& surface) {
           auto hooks = Webhooks::open({.store = base.store,
                                        .client = client,
                                        .resolver = std::make_shared<FakeResolver>(),

@@ -255,8 +255,6 @@ TEST_CASE("a forced engine version is for test keys and within its range", "[wir
   }
   CHECK(rig.post("/v1/runs", R"({"workflowId":"wire-noop","configurable":{"mockProvider":{"id":"x"}}})", {}, "key-test")
             .at({"error"}) == "unsupported_mock_provider");
-  CHECK(rig.post("/v1/runs", body, {{"X-Dedup", "enforce"}}).status == 501);
-  CHECK(rig.post("/v1/runs", body, {{"X-Dedup", "maybe"}}).status == 400);
 }
 
 TEST_CASE("a 5xx answer has a correlation id that the log has too", "[wire]") {

@@ -7,7 +7,7 @@
 // Of them `GET /v1/runs` and `GET /v1/runs/{runId}/explain` are this host's own; OpenWOP 1.0 names no such routes.
 //
 // It holds no state of runs: every call goes to the engine, so several surfaces may share one. What it does hold are
-// its keys (as SHA-256) and the open waits, for close().
+// its keys (as SHA-256) with their rate, the requests in flight, and the open waits, for close().
 //
 // Thread-safety: handle() from any thread, at the same time. The engine outlives the surface, the surface its streams.
 #pragma once
@@ -32,13 +32,21 @@ namespace openwop {
 /// A bearer key. The text of the key is never kept, only its hash.
 struct ApiKey {
   Sha256 key_sha256 = {};
-  /// Names the key in logs and in `cancelledBy`: the first eight hex digits of the hash unless set.
+  /// Names the key in logs: the first eight hex digits of the hash unless set.
   std::string id = {};
+  /// Who holds the key, for `cancelledBy` and the like; empty: the id. Keys of one principal act as one, so that a new
+  /// key can be handed out before the old one is revoked.
+  std::string principal = {};
   std::string tenant = "default";
   /// What the key may do (protocol 01 §4.2); no scope implies another.
   std::vector<std::string> scopes = {};
   /// A test key may use X-Force-Engine-Version and mock providers.
   bool test = false;
+  /// When the key ends by itself (401 key_expired), and since when it is revoked (401 key_revoked); 0 = never.
+  std::int64_t expires_ms = 0;
+  std::int64_t revoked_ms = 0;
+
+  [[nodiscard]] const std::string& actor() const { return principal.empty() ? id : principal; }
 
   /// Every scope that a route of this surface asks for, and those of the routes to come.
   [[nodiscard]] static std::vector<std::string> all_scopes();
@@ -47,6 +55,13 @@ struct ApiKey {
 };
 
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
+
+/// AI providers that the nodes of this host can reach, as published (protocol 01 §7.2).
+struct AdvertisedProviders {
+  std::vector<std::string> supported = {};
+  /// Those of them that take a caller's credential (configurable.ai.credentialRef).
+  std::vector<std::string> byok = {};
+};
 
 struct SurfaceOptions {
   std::vector<ApiKey> keys = {};
@@ -69,6 +84,8 @@ struct SurfaceOptions {
   /// Mock providers that a test key may name in configurable.mockProvider, as published in discovery; the engine's
   /// registry has to have core.ai.callPrompt of add_ai_nodes(). See kMockProviderIds.
   std::vector<std::string> mock_providers = {};
+  /// The providers that the registered nodes reach, as published.
+  AdvertisedProviders ai_providers = {};
   /// Publish the registered workflows whose ids begin with `conformance-` as fixtures.
   bool advertise_fixtures = false;
 
@@ -92,13 +109,29 @@ struct SurfaceOptions {
   std::size_t max_debug_bundle_bytes = std::size_t{8} << 20;      // the bundle is truncated and says so
   std::size_t max_stream_frame_bytes = std::size_t{64} << 10;     // frames that one next() gathers
 
+  // Load. The rate is that of each key, a token bucket; beyond it 429 rate_limited, before the scope is looked at.
+  std::int64_t rate_limit_per_s = 0;  // 0 = no limit
+  std::int64_t rate_limit_burst = 0;  // requests that may come at once; 0 = rate_limit_per_s
+  /// Discovery answers 429 to a client that hammers it: a hundred requests at once, twenty a second.
+  bool force_rate_limit = false;
+  /// Requests worked on at once, and those that wait their turn for admission_wait_ms at most; beyond it 503
+  /// service_unavailable. Discovery and openapi.json always pass; long polls and streams have limits of their own.
+  std::size_t max_in_flight = 512;
+  std::size_t max_waiting_requests = 1'024;
+  std::int64_t admission_wait_ms = 1'000;
+
   /// Silence after which a stream sends a comment (protocol 02 §5.2: at least every 30 s).
   std::int64_t keepalive_ms = 15'000;
   /// How long an Idempotency-Key is remembered; OpenWOP asks for 24 h at least.
   std::int64_t idempotency_retention_ms = 86'400'000;
+  /// How long a repeat waits for the request with its Idempotency-Key that is being executed; then 409
+  /// idempotency_in_flight.
+  std::int64_t idempotency_wait_ms = 5'000;
+  /// Passing failures of keyed requests that are remembered until their Retry-After; beyond it the oldest are forgotten.
+  std::size_t max_remembered_failures = 10'000;
   /// How long outcomes of side-effect steps are kept, as published in discovery.
   std::int64_t step_retention_ms = 1'209'600'000;
-  /// Retry-After of 503 answers.
+  /// Retry-After of 503 answers, and of 409 where something is under way.
   std::int64_t retry_after_s = 1;
 };
 
@@ -116,9 +149,13 @@ class OpenWopSurface {
   /// The answer that refuses a request with `error`: for a host whose transport finds the fault first.
   [[nodiscard]] http::Response refuse(const Error& error) const;
 
+  /// Replaces the keys; requests from now on are judged by the new ones.
+  void set_keys(std::vector<ApiKey> keys);
+
   /// Ends every stream and every waiting poll, now and later; other requests are still answered. Idempotent.
   void close();
 
+  /// As given to the constructor; `keys` is empty, for set_keys() may change them.
   [[nodiscard]] const SurfaceOptions& options() const;
 
  private:

@@ -1,5 +1,7 @@
 #include "protocol/openwop/answer.h"
 
+#include <algorithm>
+
 #include "openwop/json.h"
 #include "openwop/redaction.h"
 
@@ -22,6 +24,9 @@ http::Response error_response(const Error& error) {
   http::Response response = json_response(http_status(error.code), std::move(body));
   if (const auto seconds = json::member(error.details, "retryAfter")) {
     response.headers.emplace("Retry-After", std::string(*seconds));
+  } else if (const auto ms = json::member(error.details, "retryAfterMs")) {
+    const std::int64_t seconds_up = (json::as_int(*ms).value_or(0) + 999) / 1000;
+    response.headers.emplace("Retry-After", std::to_string(std::max<std::int64_t>(seconds_up, 1)));
   }
   if (response.status == 401) response.headers.emplace("WWW-Authenticate", "Bearer");
   return response;

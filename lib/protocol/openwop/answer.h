@@ -14,7 +14,7 @@ namespace openwop::wire {
 [[nodiscard]] http::Response json_response(int status, std::string body);
 
 /// The envelope of an error as it stands; headers that its status asks for are set (Retry-After from
-/// details.retryAfter, WWW-Authenticate).
+/// details.retryAfter or details.retryAfterMs, WWW-Authenticate).
 [[nodiscard]] http::Response error_response(const Error& error);
 
 /// `details` with one more member, whose value is serialized JSON.

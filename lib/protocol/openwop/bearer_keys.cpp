@@ -37,6 +37,10 @@ namespace {
 
 constexpr std::size_t kMaxKeyBytes = 4096;
 
+bool is_revoked(const ApiKey& key, std::int64_t now_ms) { return key.revoked_ms != 0 && key.revoked_ms <= now_ms; }
+bool is_expired(const ApiKey& key, std::int64_t now_ms) { return key.expires_ms != 0 && key.expires_ms <= now_ms; }
+bool is_over(const ApiKey& key, std::int64_t now_ms) { return is_revoked(key, now_ms) || is_expired(key, now_ms); }
+
 // The token of exactly one `Authorization: Bearer <token>`, or nothing.
 std::string_view bearer_token(const http::Headers& headers) {
   const auto [first, last] = headers.equal_range("Authorization");
@@ -54,20 +58,46 @@ std::string_view bearer_token(const http::Headers& headers) {
 
 }  // namespace
 
-Result<const ApiKey*> authenticate(const std::vector<ApiKey>& keys, const http::Headers& headers) {
+void KeyRing::replace(std::vector<ApiKey> keys) {
+  auto fresh = std::make_shared<const std::vector<ApiKey>>(std::move(keys));
+  const std::lock_guard lock(mutex_);
+  keys_ = std::move(fresh);
+}
+
+std::shared_ptr<const std::vector<ApiKey>> KeyRing::keys() const {
+  const std::lock_guard lock(mutex_);
+  return keys_;
+}
+
+Result<std::shared_ptr<const ApiKey>> KeyRing::authenticate(const http::Headers& headers, std::int64_t now_ms) const {
   const std::string_view token = bearer_token(headers);
   if (token.empty()) return Error{ErrorCode::unauthenticated, "a bearer key is required"};
   const Sha256 hash = sha256(token);
+  const auto ring = keys();
   const ApiKey* found = nullptr;
-  for (const ApiKey& key : keys) {
-    if (equal_constant_time(key.key_sha256, hash)) found = &key;
+  for (const ApiKey& key : *ring) {
+    const bool same = equal_constant_time(key.key_sha256, hash);
+    // Listed twice, the entry that is in force counts.
+    if (same && (found == nullptr || is_over(*found, now_ms))) found = &key;
   }
   if (found == nullptr) return Error{ErrorCode::unauthenticated, "the bearer key is not valid"};
-  return found;
+  if (is_revoked(*found, now_ms)) return Error{ErrorCode::key_revoked, "the bearer key has been revoked"};
+  if (is_expired(*found, now_ms)) return Error{ErrorCode::key_expired, "the bearer key has expired"};
+  return std::shared_ptr<const ApiKey>(ring, found);
+}
+
+bool KeyRing::has_test_key(std::int64_t now_ms) const {
+  const auto ring = keys();
+  return std::any_of(ring->begin(), ring->end(),
+                     [now_ms](const ApiKey& key) { return key.test && !is_over(key, now_ms); });
+}
+
+bool has_scope(const ApiKey& key, std::string_view scope) {
+  return std::find(key.scopes.begin(), key.scopes.end(), scope) != key.scopes.end();
 }
 
 Status require_scope(const ApiKey& key, std::string_view scope) {
-  if (std::find(key.scopes.begin(), key.scopes.end(), scope) != key.scopes.end()) return {};
+  if (has_scope(key, scope)) return {};
   Error error{ErrorCode::forbidden, "the key lacks the scope " + std::string(scope)};
   json::ObjectWriter(error.details).string("scopeRequired", scope);
   return error;

@@ -43,7 +43,7 @@ Result<http::Reply> cancel_run(SurfaceParts& surface, const Call& call) {
     const auto status = surface.engine.cancel_run({.tenant = std::string(call.tenant()),
                                                    .run_id = *run,
                                                    .reason = *std::move(reason),
-                                                   .cancelled_by = "api-key:" + call.key->id,
+                                                   .cancelled_by = "api-key:" + call.key->actor(),
                                                    .claim = std::move(claim)});
     if (!status) return status.error();
     return json_response(200, cancelled_body(*run, *status));

@@ -5,6 +5,7 @@
 #include "protocol/openwop/answer.h"
 #include "protocol/openwop/idempotency.h"
 #include "protocol/openwop/request_body.h"
+#include "protocol/openwop/request_headers.h"
 #include "protocol/openwop/routes.h"
 #include "protocol/openwop/run_options.h"
 #include "protocol/openwop/text_checks.h"
@@ -38,8 +39,7 @@ Status read_callback_url(std::string_view raw, CreateRun& run) {
 }
 
 // One member of the body. The document composes two closed schemas; read as one closed object (trap T-3).
-Status read_member(std::string_view name, std::string_view raw, const ApiKey& key,
-                   const std::vector<std::string>& mock_providers, CreateRun& run) {
+Status read_member(std::string_view name, std::string_view raw, CreateRun& run) {
   if (name == "workflowId") {
     auto id = read_text(raw, "workflowId", kMaxWorkflowIdCharacters);
     if (!id) return std::move(id).error();
@@ -47,19 +47,14 @@ Status read_member(std::string_view name, std::string_view raw, const ApiKey& ke
   } else if (name == "inputs") {
     if (json::kind(raw) != json::Kind::object) return invalid_field("inputs", "has to be an object");
     run.inputs = raw;
-  } else if (name == "tenantId") {
-    auto tenant = read_text(raw, "tenantId", kMaxTenantCharacters);
-    if (!tenant) return std::move(tenant).error();
-    if (*tenant != key.tenant) return Error{ErrorCode::forbidden, "the key is not bound to that tenant"};
+  } else if (name == "tenantId" || name == "configurable") {
+    return {};  // looked at before the others
   } else if (name == "scopeId") {
     auto scope = read_text(raw, "scopeId", kMaxScopeIdCharacters);
     if (!scope) return std::move(scope).error();
     run.scope_id = *std::move(scope);
   } else if (name == "callbackUrl") {
     return read_callback_url(raw, run);
-  } else if (name == "configurable") {
-    if (auto checked = check_configurable(raw, key, mock_providers); !checked) return checked;
-    run.configurable = raw;
   } else if (name == "tags") {
     auto tags = read_tags(raw);
     if (!tags) return std::move(tags).error();
@@ -68,17 +63,32 @@ Status read_member(std::string_view name, std::string_view raw, const ApiKey& ke
     if (auto checked = check_metadata(raw); !checked) return checked;
     run.metadata = raw;
   } else {
-    return invalid_field(name.substr(0, 64), "is not a member of this request");
+    return invalid_field(clipped(name, 64), "is not a member of this request");
   }
   return {};
 }
 
-Result<CreateRun> read_run(std::string_view body, const ApiKey& key, const std::vector<std::string>& mock_providers) {
-  CreateRun run;
+/// What the key may not ask for at all is refused as such, whatever else is wrong with the request (protocol 01 §4.4).
+Status read_permitted(std::string_view body, const SurfaceParts& surface, const ApiKey& key, CreateRun& run) {
   run.tenant = key.tenant;
-  Status status;
+  if (const auto raw = json::member(body, "tenantId")) {
+    auto tenant = read_text(*raw, "tenantId", kMaxTenantCharacters);
+    if (!tenant) return std::move(tenant).error();
+    if (*tenant != key.tenant) return Error{ErrorCode::forbidden, "the key is not bound to that tenant"};
+  }
+  if (const auto raw = json::member(body, "configurable")) {
+    if (auto checked = check_configurable(*raw, key, surface.options); !checked) return checked;
+    run.configurable = *raw;
+  }
+  return {};
+}
+
+Result<CreateRun> read_run(std::string_view body, const SurfaceParts& surface, const ApiKey& key) {
+  CreateRun run;
+  Status status = read_permitted(body, surface, key, run);
+  if (!status) return std::move(status).error();
   json::for_each_member(body, [&](std::string_view raw_key, std::string_view value) {
-    status = read_member(json::unescape(raw_key), value, key, mock_providers, run);
+    status = read_member(json::unescape(raw_key), value, run);
     return status.ok();
   });
   if (!status) return std::move(status).error();
@@ -88,14 +98,15 @@ Result<CreateRun> read_run(std::string_view body, const ApiKey& key, const std::
 
 // Protocol 01 §8.4.
 Result<std::optional<std::uint32_t>> forced_engine_version(const SurfaceParts& surface, const Call& call) {
-  const auto header = http::header(call.request.headers, "X-Force-Engine-Version");
-  if (!header) return std::optional<std::uint32_t>{};
+  const auto header = single_header(call.request.headers, "X-Force-Engine-Version");
+  if (!header) return header.error();
+  if (!*header) return std::optional<std::uint32_t>{};
   if (!call.key->test) {
     return Error{ErrorCode::force_engine_version_forbidden, "X-Force-Engine-Version is for test keys"};
   }
   const std::int64_t current = surface.engine.options().engine_version;
   const std::int64_t min = std::max<std::int64_t>(current - 1, 0);
-  const auto version = whole_number(*header);
+  const auto version = whole_number(**header);
   if (!version || *version < min || *version > current + 1) {
     Error error{ErrorCode::unsupported_force_engine_version, "X-Force-Engine-Version is out of range"};
     json::ObjectWriter(error.details).integer("min", min).integer("max", current + 1);
@@ -104,13 +115,15 @@ Result<std::optional<std::uint32_t>> forced_engine_version(const SurfaceParts& s
   return std::optional<std::uint32_t>{static_cast<std::uint32_t>(*version)};
 }
 
-Status check_dedup(const Call& call) {
-  const auto header = http::header(call.request.headers, "X-Dedup");
-  if (!header) return {};
-  if (*header != "enforce") return invalid_field("X-Dedup", "has to be 'enforce'");
-  // The claim on (tenantId, scopeId) is not there yet. To ignore the header would start the second run that the caller
-  // asked to be protected from.
-  return Error{ErrorCode::not_implemented, "X-Dedup is not implemented by this host"};
+/// `X-Dedup: enforce` (protocol 01 §14.2).
+Status read_dedup(const Call& call, CreateRun& run) {
+  const auto header = single_header(call.request.headers, "X-Dedup");
+  if (!header) return header.error();
+  if (!*header) return {};
+  if (**header != "enforce") return invalid_field("X-Dedup", "has to be 'enforce'");
+  if (run.scope_id.empty()) return invalid_field("scopeId", "is needed where X-Dedup is 'enforce'");
+  run.exclusive_scope = true;
+  return {};
 }
 
 // The state at acceptance: a run that is already over when this is written was running when it was accepted (T-22).
@@ -128,30 +141,41 @@ std::string created_body(const std::string& public_url, std::string_view workflo
   return body;
 }
 
-Result<http::Response> execute(SurfaceParts& surface, const Call& call, const KeyedRequest::MakeBody& make_body,
-                               std::string& workflow_id, std::optional<LedgerClaim> claim) {
+KeyedRequest::MakeResponse make_created(const std::string& public_url, std::string workflow_id) {
+  return [public_url, workflow_id = std::move(workflow_id)](const RunId& id, RunStatus status) {
+    http::Response response = json_response(201, created_body(public_url, workflow_id, id, status));
+    response.headers.emplace("Location", public_url + "/v1/runs/" + id.text());
+    return response;
+  };
+}
+
+Result<http::Response> execute(SurfaceParts& surface, const Call& call, std::optional<LedgerClaim> claim) {
   auto body = object_body(surface, call);
   if (!body) return std::move(body).error();
   auto version = forced_engine_version(surface, call);
   if (!version) return std::move(version).error();
-  auto read = read_run(*body, *call.key, surface.options.mock_providers);
+  auto read = read_run(*body, surface, *call.key);
   if (!read) return std::move(read).error();
-  if (auto dedup = check_dedup(call); !dedup) return std::move(dedup).error();
-  workflow_id = read->workflow_id;
+  if (auto dedup = read_dedup(call, *read); !dedup) return std::move(dedup).error();
+  const auto make = make_created(surface.options.public_url, read->workflow_id);
   read->forced_engine_version = *version;
-  read->created_by = "api-key:" + call.key->id;
+  read->created_by = "api-key:" + call.key->actor();
   read->claim = std::move(claim);
-  auto created = surface.engine.create_run(*std::move(read));
-  if (!created) {
-    // OpenAPI 1.0 gives this operation no 404, and the text asks for 400 (§3.2 rule 2).
-    if (created.error().code == ErrorCode::workflow_not_found) {
-      return invalid_field("workflowId", "names no workflow of this host");
-    }
-    return std::move(created).error();
+  if (read->claim) {
+    read->claim->outcome = [make](const RunId& id, RunStatus status) {
+      return KeyedRequest::outcome_of(make(id, status));
+    };
   }
-  http::Response response = json_response(201, make_body(created->run_id, created->status));
-  response.headers.emplace("Location", surface.options.public_url + "/v1/runs/" + created->run_id.text());
-  return response;
+  auto created = surface.engine.create_run(*std::move(read));
+  if (created) return make(created->run_id, created->status);
+  Error error = std::move(created).error();
+  // OpenAPI 1.0 gives this operation no 404, and the text asks for 400 (§3.2 rule 2).
+  if (error.code == ErrorCode::workflow_not_found) return invalid_field("workflowId", "names no workflow of this host");
+  if (error.code == ErrorCode::run_already_active) {
+    // Nothing tells when the run will end; a claim is free at that moment.
+    error.details = with_detail(error.details, "retryAfter", std::to_string(surface.options.retry_after_s));
+  }
+  return error;
 }
 
 }  // namespace
@@ -159,15 +183,8 @@ Result<http::Response> execute(SurfaceParts& surface, const Call& call, const Ke
 Result<http::Reply> create_run(SurfaceParts& surface, const Call& call) {
   const auto keyed = KeyedRequest::read(surface, call);
   if (!keyed) return keyed.error();
-  // Shared with the body maker, which the engine may still hold when this call has returned.
-  const auto workflow_id = std::make_shared<std::string>();
-  const KeyedRequest::MakeBody make_body = [workflow_id, &url = surface.options.public_url](const RunId& id,
-                                                                                            RunStatus status) {
-    return created_body(url, *workflow_id, id, status);
-  };
-  auto response = keyed->answer(201, make_body, [&](std::optional<LedgerClaim> claim) {
-    return execute(surface, call, make_body, *workflow_id, std::move(claim));
-  });
+  auto response =
+      keyed->answer([&](std::optional<LedgerClaim> claim) { return execute(surface, call, std::move(claim)); });
   if (!response) return std::move(response).error();
   return http::Reply(*std::move(response));
 }

@@ -4,6 +4,7 @@
 #include "openwop/hash.h"
 #include "openwop/json.h"
 #include "protocol/openwop/answer.h"
+#include "protocol/openwop/discovery_view.h"
 #include "protocol/openwop/routes.h"
 
 namespace openwop::wire {
@@ -13,19 +14,29 @@ namespace {
 constexpr std::int64_t kEventLogSchemaVersion = 2;
 constexpr std::int64_t kMaxAgeSeconds = 300;
 
+void append_list(std::string& out, const std::vector<std::string>& texts) {
+  out += '[';
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (i > 0) out += ',';
+    json::append_quoted(out, texts[i]);
+  }
+  out += ']';
+}
+
+void add_ai_providers(json::ObjectWriter& document, const AdvertisedProviders& providers) {
+  if (providers.supported.empty()) return;
+  json::ObjectWriter block(document.value_of("aiProviders"));
+  append_list(block.value_of("supported"), providers.supported);
+  append_list(block.value_of("byok"), providers.byok);
+}
+
 void add_testing(json::ObjectWriter& document, const SurfaceParts& surface) {
-  const auto& keys = surface.options.keys;
-  if (std::none_of(keys.begin(), keys.end(), [](const ApiKey& key) { return key.test; })) return;
+  if (!surface.keys.has_test_key(surface.engine.now_ms())) return;
   const std::int64_t current = surface.engine.options().engine_version;
   json::ObjectWriter testing(document.value_of("testing"));
   if (!surface.options.test_key_prefix.empty()) testing.string("testKeyPrefix", surface.options.test_key_prefix);
   if (!surface.options.mock_providers.empty()) {
-    std::string& mocks = testing.value_of("mockProviders");
-    for (const std::string& id : surface.options.mock_providers) {
-      mocks += mocks.back() == ':' ? '[' : ',';
-      json::append_quoted(mocks, id);
-    }
-    mocks += ']';
+    append_list(testing.value_of("mockProviders"), surface.options.mock_providers);
   }
   json::ObjectWriter(testing.value_of("forceEngineVersionRange"))
       .integer("min", std::max<std::int64_t>(current - 1, 0))
@@ -110,6 +121,9 @@ std::string capabilities_document(const SurfaceParts& surface) {
         .integer("schemaRounds", 2)
         .integer("envelopesPerTurn", 5)
         .integer("maxNodeExecutions", surface.engine.options().max_node_executions);
+    const std::string& run_options = surface.engine.options().configurable_options;
+    if (!run_options.empty()) document.raw("configurable", run_options);
+    add_ai_providers(document, options.ai_providers);
     add_testing(document, surface);
     add_fixtures(document, surface);
     add_feature_blocks(document, surface);
@@ -123,11 +137,15 @@ std::string capabilities_document(const SurfaceParts& surface) {
 
 Result<http::Reply> get_capabilities(SurfaceParts& surface, const Call& call) {
   std::string document = capabilities_document(surface);
+  const bool narrowed = call.key != nullptr && narrow_to(*call.key, document);
   const std::string tag = sha256_hex(document).substr(0, 16);
   const std::string quoted_tag = '"' + tag + '"';
   const bool unchanged = http::header(call.request.headers, "If-None-Match") == quoted_tag;
   http::Response response = unchanged ? http::Response{.status = 304} : json_response(200, std::move(document));
-  response.headers.emplace("Cache-Control", "public, max-age=" + std::to_string(kMaxAgeSeconds));
+  // What one key sees is nobody else's: caches may share the public view only.
+  const std::string reach = narrowed ? "private" : "public";
+  response.headers.emplace("Cache-Control", reach + ", max-age=" + std::to_string(kMaxAgeSeconds));
+  response.headers.emplace("Vary", "Authorization");
   response.headers.emplace("ETag", quoted_tag);
   response.headers.emplace("Capabilities-Etag", tag);
   return http::Reply(std::move(response));

@@ -39,6 +39,8 @@ void log(const SurfaceParts& surface, LogLevel level, std::string_view message, 
   surface.options.log(level, message, clean ? std::string_view(*clean) : fields);
 }
 
+}  // namespace
+
 // 5xx answers carry an id that a log line carries too; what went wrong inside is told only there (protocol 01 §5.1).
 Error shown_on_the_wire(const SurfaceParts& surface, Error error) {
   // A lost race inside the engine that the handler did not resolve is the caller's cue to try again.
@@ -68,6 +70,8 @@ Error shown_on_the_wire(const SurfaceParts& surface, Error error) {
   error.details = with_detail(error.details, "correlationId", json::quoted(correlation_id));
   return error;
 }
+
+namespace {
 
 Status check_size(const SurfaceParts& surface, const http::Request& request) {
   const auto limit = [](ErrorCode code, std::string_view name, std::size_t bytes) {
@@ -104,12 +108,32 @@ http::Response no_registry() {
   return {.status = 404, .headers = {{"Content-Type", "text/plain"}}, .body = "no pack registry here\n"};
 }
 
-struct Answered {
-  http::Reply reply;
-  const ApiKey* key = nullptr;
-};
+using KeyPointer = std::shared_ptr<const ApiKey>;
 
-Result<Answered> answer(SurfaceParts& surface, const http::Request& request, std::string_view method) {
+/// Who calls. The key comes before the path: an anonymous caller learns nothing about what exists (trap T-2). The rate
+/// comes before the scope (protocol 01 §4.3).
+Status admit_caller(SurfaceParts& surface, const http::Request& request, const RouteMatch& match, bool is_public,
+                    KeyPointer& key) {
+  const std::int64_t now_ms = surface.engine.now_ms();
+  auto found = surface.keys.authenticate(request.headers, now_ms);
+  if (found) key = *std::move(found);
+  if (is_public) {
+    const bool forced = surface.options.force_rate_limit && match.route != nullptr && match.route->load == Load::free;
+    return forced ? surface.discovery_rate.take("", RateScope::route, now_ms) : Status{};
+  }
+  if (!found) return std::move(found).error();
+  return surface.rates.take(key->id, RateScope::key, now_ms);
+}
+
+/// A tenant that a query names has to be the key's own, before anything is looked up (protocol 01 §4.4).
+Status check_tenant(const Call& call) {
+  const auto tenant = call.target.parameter("tenantId");
+  if (!tenant || call.key == nullptr || *tenant == call.key->tenant) return {};
+  return Error{ErrorCode::forbidden, "the key is not bound to that tenant"};
+}
+
+Result<http::Reply> answer(SurfaceParts& surface, const http::Request& request, std::string_view method,
+                           KeyPointer& key) {
   if (auto size = check_size(surface, request); !size) return std::move(size).error();
   auto target = parse_target(request.target);
   if (!target) return std::move(target).error();
@@ -117,32 +141,33 @@ Result<Answered> answer(SurfaceParts& surface, const http::Request& request, std
   if (root != "v1" && root != ".well-known") {
     return Error{ErrorCode::unsupported_version, "every path begins with /v1/ or /.well-known/"};
   }
-  if (root == "v1" && target->segments.size() > 1 && target->segments[1] == "packs") return Answered{no_registry()};
+  if (root == "v1" && target->segments.size() > 1 && target->segments[1] == "packs") return http::Reply(no_registry());
 
   const RouteMatch match = match_route(method, *target);
-  Call call{.request = request, .target = *target};
-  const bool is_public = root != "v1" || (match.route != nullptr && match.route->scope.empty());
-  if (!is_public) {
-    // The key comes before the path: an anonymous caller learns nothing about what exists (trap T-2).
-    auto key = authenticate(surface.options.keys, request.headers);
-    if (!key) return std::move(key).error();
-    call.key = *key;
+  std::optional<Admission::Place> place;
+  if (match.route == nullptr || match.route->load == Load::counted) {
+    place = surface.admission.enter();
+    if (!place) return overloaded(surface, "too many requests are in flight");
   }
+  const bool is_public = root != "v1" || (match.route != nullptr && match.route->scope.empty());
+  if (auto admitted = admit_caller(surface, request, match, is_public, key); !admitted) {
+    return std::move(admitted).error();
+  }
+  Call call{.request = request, .target = *target, .key = key.get()};
   if (match.route == nullptr) {
     if (match.allowed.empty()) return Error{ErrorCode::not_found, "no such resource"};
-    return Answered{method_not_allowed(match), call.key};
+    return http::Reply(method_not_allowed(match));
   }
   if (!match.route->scope.empty()) {
     if (auto scope = require_scope(*call.key, match.route->scope); !scope) return std::move(scope).error();
   }
+  if (auto tenant = check_tenant(call); !tenant) return std::move(tenant).error();
   for (const std::string_view raw : match.raw_values) {
     auto value = decode_segment(raw);
     if (!value) return std::move(value).error();
     call.path_values.push_back(*std::move(value));
   }
-  auto reply = match.route->handler(surface, call);
-  if (!reply) return std::move(reply).error();
-  return Answered{*std::move(reply), call.key};
+  return match.route->handler(surface, call);
 }
 
 int status_of(const http::Reply& reply) {
@@ -180,10 +205,11 @@ OpenWopSurface::~OpenWopSurface() = default;
 http::Reply OpenWopSurface::handle(const http::Request& request) {
   const std::int64_t began_ms = parts_->options.log_requests ? parts_->engine.now_ms() : 0;
   const bool is_head = request.method == "HEAD";
-  auto answered = wire::answer(*parts_, request, is_head ? std::string_view("GET") : request.method);
-  http::Reply reply = answered ? std::move(answered->reply) : http::Reply(refuse(answered.error()));
+  std::shared_ptr<const ApiKey> key;
+  auto answered = wire::answer(*parts_, request, is_head ? std::string_view("GET") : request.method, key);
+  http::Reply reply = answered ? *std::move(answered) : http::Reply(refuse(answered.error()));
   if (parts_->options.log_requests) {
-    wire::log_request(*parts_, request, answered ? answered->key : nullptr, wire::status_of(reply), began_ms);
+    wire::log_request(*parts_, request, key.get(), wire::status_of(reply), began_ms);
   }
   if (!is_head) return reply;
   if (auto* stream = std::get_if<std::unique_ptr<http::EventStream>>(&reply)) return (*stream)->head();
@@ -194,6 +220,8 @@ http::Reply OpenWopSurface::handle(const http::Request& request) {
 http::Response OpenWopSurface::refuse(const Error& error) const {
   return wire::error_response(wire::shown_on_the_wire(*parts_, error));
 }
+
+void OpenWopSurface::set_keys(std::vector<ApiKey> keys) { parts_->keys.replace(std::move(keys)); }
 
 void OpenWopSurface::close() { parts_->waits.close(); }
 

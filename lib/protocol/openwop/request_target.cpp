@@ -8,6 +8,8 @@ namespace openwop::wire {
 
 namespace {
 
+constexpr std::size_t kMaxParameters = 64;
+
 Error malformed(std::string message) { return {ErrorCode::validation_error, std::move(message)}; }
 
 int hex_digit(char c) {
@@ -56,12 +58,15 @@ Status read_query(std::string_view raw, RequestTarget& target) {
     const std::string_view pair = raw.substr(0, end);
     raw = end == std::string_view::npos ? std::string_view{} : raw.substr(end + 1);
     if (pair.empty()) continue;
+    if (target.query.size() >= kMaxParameters) return malformed("the query has too many parameters");
     const auto equals = pair.find('=');
     auto name = percent_decode(pair.substr(0, equals), "query");
     if (!name) return std::move(name).error();
     auto value =
         percent_decode(equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1), "query");
     if (!value) return std::move(value).error();
+    // Of two values nobody could say which one was meant.
+    if (target.parameter(*name)) return malformed("a query parameter is there more than once");
     target.query.emplace_back(*std::move(name), *std::move(value));
   }
   return {};

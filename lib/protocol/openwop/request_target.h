@@ -18,12 +18,12 @@ struct RequestTarget {
   std::vector<std::string_view> segments;  // raw: "/v1/runs" is {"v1", "runs"}
   std::vector<std::pair<std::string, std::string>> query;
 
-  /// The first value of a query parameter, or nothing.
+  /// The value of a query parameter, or nothing.
   [[nodiscard]] std::optional<std::string_view> parameter(std::string_view name) const;
 };
 
-/// Views point into `raw`. Errors: validation_error for a path that is none, broken percent-encoding, and text that
-/// decodes to control characters or to invalid UTF-8.
+/// Views point into `raw`. Errors: validation_error for a path that is none, broken percent-encoding, text that decodes
+/// to control characters or to invalid UTF-8, and query parameters that are there twice or are too many (64).
 [[nodiscard]] Result<RequestTarget> parse_target(std::string_view raw);
 
 /// Decodes one path segment. Errors as above.

@@ -8,8 +8,8 @@ namespace openwop::wire {
 namespace {
 
 constexpr std::array kRoutes = {
-    Route{"GET", "/.well-known/openwop", "", get_capabilities},
-    Route{"GET", "/v1/openapi.json", "", get_openapi},
+    Route{"GET", "/.well-known/openwop", "", get_capabilities, Load::free},
+    Route{"GET", "/v1/openapi.json", "", get_openapi, Load::free},
     Route{"GET", "/v1/workflows/{workflowId}", "manifest:read", get_workflow},
     Route{"POST", "/v1/runs", "runs:create", create_run},
     Route{"GET", "/v1/runs", "runs:read", list_runs},
@@ -18,7 +18,7 @@ constexpr std::array kRoutes = {
     Route{"GET", "/v1/runs/{runId}/artifacts/{artifactId}", "artifacts:read", get_artifact},
     Route{"POST", "/v1/runs/{runId}/cancel", "runs:cancel", cancel_run},
     Route{"GET", "/v1/runs/{runId}/events", "runs:read", stream_run_events},
-    Route{"GET", "/v1/runs/{runId}/events/poll", "runs:read", poll_run_events},
+    Route{"GET", "/v1/runs/{runId}/events/poll", "runs:read", poll_run_events, Load::waits},
     Route{"GET", "/v1/runs/{runId}/debug-bundle", "runs:read", get_debug_bundle},
     Route{"POST", "/v1/webhooks", "webhooks:manage", register_webhook},
     Route{"GET", "/v1/webhooks/dead-letters", "webhooks:manage", list_dead_letters},

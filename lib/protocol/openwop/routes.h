@@ -13,12 +13,20 @@ namespace openwop::wire {
 
 using Handler = Result<http::Reply> (*)(SurfaceParts& surface, const Call& call);
 
+/// Whether a request counts among those in flight (SurfaceOptions::max_in_flight).
+enum class Load : std::uint8_t {
+  counted,
+  free,   // cheap and always there: discovery
+  waits,  // mostly asleep; has a limit of its own
+};
+
 struct Route {
   std::string_view method;
   std::string_view pattern;
   /// The scope that the key must carry; empty: public.
   std::string_view scope;
   Handler handler;
+  Load load = Load::counted;
 };
 
 /// Every route, in the order of matching.

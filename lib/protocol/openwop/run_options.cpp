@@ -4,9 +4,9 @@
 #include <array>
 #include <limits>
 
-#include "openwop/ai_provider.h"
 #include "openwop/json.h"
 #include "protocol/openwop/answer.h"
+#include "protocol/openwop/mock_provider.h"
 #include "protocol/openwop/text_checks.h"
 
 namespace openwop::wire {
@@ -17,7 +17,6 @@ constexpr std::size_t kMaxTags = 100;
 constexpr std::size_t kMaxTagCharacters = 256;
 constexpr std::size_t kMaxMetadataBytes = 8192;
 constexpr std::size_t kMaxMetadataDepth = 4;
-constexpr std::size_t kMaxMockProviderCharacters = 128;
 
 enum class OptionType : std::uint8_t { integer_from_one, number, text, string_map, verbosity };
 
@@ -88,51 +87,41 @@ Status check_option(const ReservedOption& option, std::string_view raw) {
   return {};
 }
 
-// No AI provider exists in this host yet, so `ai.provider` can name none (§10.2: it has to be a supported one).
-Status check_ai(std::string_view raw) {
+bool is_listed(const std::vector<std::string>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// Protocol 01 §7.5, §10.2. A reference to a credential is opaque, and never repeated.
+Status check_ai(std::string_view raw, const AdvertisedProviders& providers) {
   if (json::kind(raw) != json::Kind::object) return invalid_option("ai", raw, "has to be an object");
   for (const std::string_view name : {"provider", "model", "credentialRef"}) {
     const auto value = json::member(raw, name);
-    if (value && json::kind(*value) != json::Kind::string) {
-      return invalid_option("ai." + std::string(name), *value, "has to be a string");
+    const auto text = value ? json::as_string(*value) : std::nullopt;
+    if (value && (!text || text->empty())) {
+      return invalid_option("ai." + std::string(name), *value, "has to be a string that is not empty");
     }
   }
-  if (json::member(raw, "provider")) return invalid_option("ai.provider", "null", "names no supported provider");
-  return {};
+  const auto named = json::member(raw, "provider");
+  if (!named) return {};
+  const std::string provider = json::as_string(*named).value_or("");
+  if (!is_listed(providers.supported, provider)) {
+    return invalid_option("ai.provider", "null", "names no provider that this host supports");
+  }
+  if (!json::member(raw, "credentialRef") || is_listed(providers.byok, provider)) return {};
+  Error error{ErrorCode::credential_forbidden, "the provider takes no credentials of callers"};
+  json::ObjectWriter(error.details).string("provider", provider);
+  return error;
 }
 
-std::string string_array(const std::vector<std::string>& texts) {
-  std::string out = "[";
-  for (const std::string& text : texts) {
-    if (out.size() > 1) out += ',';
-    json::append_quoted(out, text);
-  }
-  return out + "]";
-}
-
-Status check_mock_provider(std::string_view raw, const ApiKey& key, const std::vector<std::string>& supported) {
-  const auto id = json::kind(raw) == json::Kind::object ? json::member(raw, "id") : std::nullopt;
-  const auto name = id ? json::as_string(*id) : std::nullopt;
-  const bool valid_name = name && !name->empty() && count_characters(*name) <= kMaxMockProviderCharacters;
-  if (!key.test) {
-    Error error{ErrorCode::mock_provider_forbidden, "mock providers are for test keys"};
-    json::ObjectWriter(error.details).raw("supportedProviders", string_array(supported));
-    if (valid_name) error.details = with_detail(error.details, "requestedProvider", json::quoted(*name));
-    return error;
-  }
-  if (!valid_name) return invalid_option("mockProvider", raw, "has to be an object with an id of 1 to 128 characters");
-  bool closed = true;
-  json::for_each_member(raw, [&](std::string_view member, std::string_view value) {
-    closed = json::key_is(member, "id") || (json::key_is(member, "config") && json::kind(value) == json::Kind::object);
-    return closed;
+// `ai.provider` as a flat name would pass for a host's own option and have no effect.
+Status check_namespace(std::string_view configurable) {
+  Status status;
+  json::for_each_member(configurable, [&](std::string_view raw_key, std::string_view) {
+    const std::string name = json::unescape(raw_key);
+    if (name.starts_with("ai.")) status = invalid_option(clipped(name, 64), "null", "has to be a member of `ai`");
+    return status.ok();
   });
-  if (!closed) return invalid_option("mockProvider", raw, "takes an id and an object config only");
-  if (std::find(supported.begin(), supported.end(), *name) == supported.end()) {
-    Error error{ErrorCode::unsupported_mock_provider, "this host has no mock provider of that id"};
-    json::ObjectWriter(error.details).raw("supportedProviders", string_array(supported));
-    return error;
-  }
-  return check_mock_config(*name, json::member(raw, "config").value_or("{}"));
+  return status;
 }
 
 std::size_t depth_of(std::string_view raw) {
@@ -152,16 +141,16 @@ std::size_t depth_of(std::string_view raw) {
 
 }  // namespace
 
-Status check_configurable(std::string_view configurable, const ApiKey& key,
-                          const std::vector<std::string>& mock_providers) {
+Status check_configurable(std::string_view configurable, const ApiKey& key, const SurfaceOptions& options) {
   if (json::kind(configurable) != json::Kind::object) return invalid_field("configurable", "has to be an object");
   // A forbidden option is refused as such, whatever else is wrong.
   if (const auto mock = json::member(configurable, "mockProvider"); mock) {
-    if (auto checked = check_mock_provider(*mock, key, mock_providers); !checked) return checked;
+    if (auto checked = check_mock_provider(*mock, key, options.mock_providers); !checked) return checked;
   }
   if (const auto ai = json::member(configurable, "ai"); ai) {
-    if (auto checked = check_ai(*ai); !checked) return checked;
+    if (auto checked = check_ai(*ai, options.ai_providers); !checked) return checked;
   }
+  if (auto checked = check_namespace(configurable); !checked) return checked;
   for (const ReservedOption& option : kReservedOptions) {
     const auto raw = json::member(configurable, option.name);
     if (!raw) continue;

@@ -11,11 +11,11 @@
 
 namespace openwop::wire {
 
-/// Checks the reserved keys of `configurable`, a raw JSON object; others pass. Errors: validation_error with details
-/// {key, value?, min?, max?}; mock_provider_forbidden, unsupported_mock_provider (`mock_providers` are those there
-/// are).
+/// Checks the reserved keys of `configurable`, a raw JSON object; others are the engine's business. What the key may
+/// not do comes before what is malformed. Errors: validation_error with details {key, value?, min?, max?};
+/// mock_provider_forbidden, unsupported_mock_provider, credential_forbidden.
 [[nodiscard]] Status check_configurable(std::string_view configurable, const ApiKey& key,
-                                        const std::vector<std::string>& mock_providers);
+                                        const SurfaceOptions& options);
 
 /// Tags of a raw JSON value. Errors: validation_error.
 [[nodiscard]] Result<std::vector<std::string>> read_tags(std::string_view raw);

@@ -8,25 +8,49 @@
 
 #include "openwop/engine.h"
 #include "openwop/protocol/openwop_surface.h"
+#include "protocol/openwop/admission.h"
+#include "protocol/openwop/bearer_keys.h"
+#include "protocol/openwop/failed_requests.h"
+#include "protocol/openwop/keys_in_flight.h"
 #include "protocol/openwop/open_waits.h"
+#include "protocol/openwop/rate_limit.h"
 #include "protocol/openwop/request_target.h"
 
 namespace openwop::wire {
 
 struct SurfaceParts {
   SurfaceParts(Engine& engine_in, SurfaceOptions options_in)
-      : engine(engine_in), options(std::move(options_in)), waits(options.max_long_polls, options.max_streams) {}
+      : engine(engine_in),
+        options(std::move(options_in)),
+        keys(std::move(options.keys)),
+        rates({options.rate_limit_per_s, options.rate_limit_burst}),
+        discovery_rate({kForcedRatePerSecond, kForcedRateBurst}),
+        admission({options.max_in_flight, options.max_waiting_requests, options.admission_wait_ms}),
+        failed_requests(options.max_remembered_failures),
+        waits(options.max_long_polls, options.max_streams) {
+    options.keys.clear();
+  }
 
   Engine& engine;
   SurfaceOptions options;
+  KeyRing keys;
+  RateLimiter rates;
+  RateLimiter discovery_rate;
+  Admission admission;
+  KeysInFlight keys_in_flight;
+  FailedRequests failed_requests;
   OpenWaits waits;
+
+  // SurfaceOptions::force_rate_limit.
+  static constexpr std::int64_t kForcedRatePerSecond = 20;
+  static constexpr std::int64_t kForcedRateBurst = 100;
 };
 
 /// One authenticated request. Everything in it lives as long as the handler runs.
 struct Call {
   const http::Request& request;
   const RequestTarget& target;
-  /// Null on public routes.
+  /// Null on public routes unless a valid key came along.
   const ApiKey* key = nullptr;
   /// Decoded values of the pattern's `{…}`, in order.
   std::vector<std::string> path_values = {};
@@ -36,6 +60,9 @@ struct Call {
 
 /// Why a request cannot be answered now: service_unavailable with details.retryAfter.
 [[nodiscard]] Error overloaded(const SurfaceParts& surface, std::string_view message);
+
+/// The error as a caller may see it: without internals, with a correlation id where something went wrong in here.
+[[nodiscard]] Error shown_on_the_wire(const SurfaceParts& surface, Error error);
 
 /// The run that a path names. Errors: run_not_found, also for text that is no run id.
 [[nodiscard]] Result<RunId> run_id_of(const Call& call);
