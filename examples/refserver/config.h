@@ -8,6 +8,7 @@
 
 #include "openwop/protocol/openwop_surface.h"
 #include "openwop/result.h"
+#include "openwop/run_telemetry.h"
 #include "openwop/store.h"
 
 namespace refserver {
@@ -28,6 +29,17 @@ struct Config {
   std::size_t threads = 2;
   openwop::Durability durability = openwop::Durability::sync;
   std::size_t max_connections = 512;
+
+  /// Collector of spans and metrics, without the path of the signal; empty: none.
+  std::string otlp_endpoint = {};
+  std::vector<std::pair<std::string, std::string>> otlp_headers = {};
+  std::string service_name = "openwop-refserver";
+  openwop::Sampler sampler = openwop::Sampler::parent_based_ratio;
+  double sample_ratio = 0.1;
+  /// HOST:PORT of the Prometheus listener; empty: none.
+  std::string metrics_listen = {};
+  /// Log a record for each run and node that begins or ends.
+  bool run_log = false;
 
   bool show_help = false;
   bool show_version = false;

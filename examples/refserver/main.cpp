@@ -23,6 +23,7 @@
 #include "openwop/memory_store.h"
 #include "openwop/protocol/openwop_surface.h"
 #include "openwop/rocksdb_store.h"
+#include "telemetry.h"
 #include "workflow_folder.h"
 
 namespace refserver {
@@ -44,15 +45,17 @@ openwop::Result<std::shared_ptr<openwop::Store>> open_store(const Config& config
 }
 
 openwop::Result<std::unique_ptr<openwop::Engine>> open_engine(const Config& config,
-                                                              std::shared_ptr<openwop::Store> store) {
+                                                              std::shared_ptr<openwop::Store> store,
+                                                              const Telemetry& telemetry) {
   openwop::EngineOptions options{.store = std::move(store), .threads = config.threads, .durability = config.durability};
+  if (telemetry.observer()) options.observers.push_back(telemetry.observer());
   openwop::add_builtin_nodes(options.nodes);
   openwop::add_ai_nodes(options.nodes);
   if (config.fixtures) openwop::add_fixture_nodes(options.nodes);
   return openwop::Engine::open(std::move(options));
 }
 
-openwop::SurfaceOptions surface_options(const Config& config) {
+openwop::SurfaceOptions surface_options(const Config& config, const Telemetry& telemetry) {
   openwop::SurfaceOptions options{.keys = config.keys};
   options.log = [](LogLevel level, std::string_view message, std::string_view fields) { log(level, message, fields); };
   options.log_requests = config.log_level == LogLevel::debug;
@@ -62,6 +65,7 @@ openwop::SurfaceOptions surface_options(const Config& config) {
   options.test_key_prefix = config.test_key_prefix;
   options.mock_providers.assign(openwop::kMockProviderIds.begin(), openwop::kMockProviderIds.end());
   options.advertise_fixtures = config.fixtures;
+  options.observability = telemetry.advertised();
   return options;
 }
 
@@ -123,7 +127,11 @@ void wait_for_signals(HttpServer& server) {
 int serve(Config& config) {
   auto store = open_store(config);
   if (!store) return fail("the store cannot be opened", store.error());
-  auto engine = open_engine(config, *store);
+  Telemetry telemetry(config, kVersion, *store);
+  const auto metrics_url = telemetry.listen();
+  if (!metrics_url) return fail("cannot listen for metrics", metrics_url.error());
+  if (!metrics_url->empty()) log(LogLevel::info, "metrics served", text_fields({{"url", *metrics_url}}));
+  auto engine = open_engine(config, *store, telemetry);
   if (!engine) return fail("the engine cannot be opened", engine.error());
   const auto workflows = load_workflows(**engine, config.workflow_folders);
   if (!workflows) return fail("workflows cannot be loaded", workflows.error());
@@ -133,7 +141,7 @@ int serve(Config& config) {
   const auto key = own_key(config);
   if (!key) return fail("no key", key.error());
 
-  openwop::OpenWopSurface surface(**engine, surface_options(config));
+  openwop::OpenWopSurface surface(**engine, surface_options(config, telemetry));
   // Never destroyed: the signal thread may hold it to the last moment of the process.
   static HttpServer* server = nullptr;
   server = new HttpServer(surface, config.max_connections);
@@ -147,6 +155,7 @@ int serve(Config& config) {
 
   server->serve();
   (*engine)->close();
+  telemetry.close();
   log(LogLevel::info, "stopped");
   return 0;
 }

@@ -69,6 +69,8 @@ struct SurfaceOptions {
   std::vector<std::string> mock_providers = {};
   /// Publish the registered workflows whose ids begin with `conformance-` as fixtures.
   bool advertise_fixtures = false;
+  /// Published as `observability`: a serialized object, such as observability_block() gives. Empty: not published.
+  std::string observability = {};
 
   // Limits. Reaching one gives the error named.
   std::size_t max_request_body_bytes = std::size_t{1} << 20;      // 413 payload_too_large

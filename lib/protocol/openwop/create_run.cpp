@@ -140,6 +140,10 @@ Result<http::Response> execute(SurfaceParts& surface, const Call& call, const Ke
   workflow_id = read->workflow_id;
   read->forced_engine_version = *version;
   read->claim = std::move(claim);
+  if (call.trace) {
+    read->traceparent = format_traceparent(*call.trace);
+    read->tracestate = call.trace->tracestate;
+  }
   auto created = surface.engine.create_run(*std::move(read));
   if (!created) {
     // OpenAPI 1.0 gives this operation no 404, and the text asks for 400 (§3.2 rule 2).
@@ -149,6 +153,9 @@ Result<http::Response> execute(SurfaceParts& surface, const Call& call, const Ke
     return std::move(created).error();
   }
   http::Response response = json_response(201, make_body(created->run_id, created->status));
+  TraceContext trace = call.trace.value_or(TraceContext{.trace_id = trace_id_of(created->run_id)});
+  trace.span_id = run_span_id(created->run_id);
+  response.headers.emplace("traceparent", format_traceparent(trace));
   response.headers.emplace("Location", surface.options.public_url + "/v1/runs/" + created->run_id.text());
   return response;
 }
