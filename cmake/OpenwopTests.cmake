@@ -96,6 +96,9 @@ mark_as_advanced(OPENWOP_BASH)
 
 add_test(NAME layering COMMAND "${OPENWOP_BASH}" "${PROJECT_SOURCE_DIR}/cmake/check_layering.sh" "${PROJECT_SOURCE_DIR}")
 set_tests_properties(layering PROPERTIES LABELS layering TIMEOUT 60)
+add_test(NAME conformance
+  COMMAND "${OPENWOP_BASH}" "${PROJECT_SOURCE_DIR}/cmake/check_conformance.sh" "${PROJECT_SOURCE_DIR}")
+set_tests_properties(conformance PROPERTIES LABELS conformance TIMEOUT 60)
 
 # An instrumented archive would need an instrumented consumer; packaging is the same without.
 if(NOT OPENWOP_SANITIZE)

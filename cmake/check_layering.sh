@@ -12,7 +12,7 @@ cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 rooms() {
   local p=include/openwop
   echo "foundation whole lib/foundation/ openwop/embedded_schemas.h" \
-    $p/{result,json,bytes,ids,clock,time,hash,executor,http_client,redaction,cost,random_text,canonical_json}.h $p/detail/secret_shapes.h
+    $p/{result,json,bytes,ids,clock,time,hash,executor,http_client,redaction,cost,trace_context,random_text,canonical_json}.h $p/detail/secret_shapes.h
   echo "net whole lib/net/ $p/net.h"
   echo "store split lib/stores/" $p/{store,memory_store,rocksdb_store}.h
   # An event is the log's record, so it lives with the log; what events mean is the room above.
@@ -24,6 +24,7 @@ rooms() {
   echo "engine whole lib/engine/" $p/{engine,run_observer}.h
   echo "webhooks whole lib/webhooks/" $p/webhooks.h
   echo "audit whole lib/audit/" $p/audit_log.h
+  echo "telemetry whole lib/telemetry/" $p/{telemetry,metric_registry,otlp_exporter,run_telemetry}.h
   echo "protocol split lib/protocol/ $p/protocol/"
   echo "examples split examples/"
 }

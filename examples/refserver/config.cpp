@@ -70,6 +70,18 @@ constexpr std::array kOptions = {
     Option{"retry-after", Values::one, "OPENWOP_RETRY_AFTER_SECONDS", "N", "Retry-After of answers to try again (1)"},
     Option{"run-options", Values::one, "OPENWOP_RUN_OPTIONS", "FILE",
            "JSON object: what `configurable` of a run may carry"},
+    Option{"otlp-endpoint", Values::one, "OTEL_EXPORTER_OTLP_ENDPOINT", "URL",
+           "OpenTelemetry collector that takes OTLP over HTTP as JSON"},
+    Option{"otlp-protocol", Values::one, "OTEL_EXPORTER_OTLP_PROTOCOL", "NAME", "http/json, the only one there is"},
+    Option{"otlp-headers", Values::one, "OTEL_EXPORTER_OTLP_HEADERS", "NAME=VALUE,...",
+           "headers of requests to the collector"},
+    Option{"service-name", Values::one, "OTEL_SERVICE_NAME", "TEXT", "service.name of spans (openwop-refserver)"},
+    Option{"traces-sampler", Values::one, "OTEL_TRACES_SAMPLER", "NAME",
+           "parentbased_traceidratio, always_on or always_off (parentbased_traceidratio)"},
+    Option{"traces-sampler-arg", Values::one, "OTEL_TRACES_SAMPLER_ARG", "RATIO", "from 0 to 1 (0.1)"},
+    Option{"metrics-listen", Values::one, "OPENWOP_METRICS_LISTEN", "HOST:PORT",
+           "serve /metrics as Prometheus text, without a key"},
+    Option{"run-log", Values::none, "OPENWOP_RUN_LOG", "", "log a record for each run and node"},
     Option{"help", Values::none, "", "", "this text"},
     Option{"version", Values::none, "", "", "name and version"},
 };
@@ -227,6 +239,52 @@ Status read_choices(std::string_view name, std::string_view value, Config& confi
   return {};
 }
 
+std::string_view trimmed(std::string_view text) {
+  const auto from = text.find_first_not_of(' ');
+  if (from == std::string_view::npos) return {};
+  return text.substr(from, text.find_last_not_of(' ') - from + 1);
+}
+
+// name=value pairs, separated by commas. What is wrong is not repeated: the values are credentials.
+Status read_otlp_headers(std::string_view text, Config& config) {
+  config.otlp_headers.clear();
+  while (!text.empty()) {
+    const auto comma = text.find(',');
+    const std::string_view pair = text.substr(0, comma);
+    text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
+    const auto equals = pair.find('=');
+    if (equals == std::string_view::npos || trimmed(pair.substr(0, equals)).empty()) {
+      return invalid("--otlp-headers has to be NAME=VALUE,...");
+    }
+    config.otlp_headers.emplace_back(trimmed(pair.substr(0, equals)), trimmed(pair.substr(equals + 1)));
+  }
+  return {};
+}
+
+Status read_telemetry(std::string_view name, const std::string& value, Config& config) {
+  if (name == "otlp-endpoint") config.otlp_endpoint = value;
+  if (name == "service-name") config.service_name = value;
+  if (name == "metrics-listen") config.metrics_listen = value;
+  if (name == "otlp-headers") return read_otlp_headers(value, config);
+  if (name == "otlp-protocol" && value != "http/json") return invalid("--otlp-protocol has to be http/json");
+  if (name == "traces-sampler") {
+    if (value == "always_on") {
+      config.sampler = openwop::Sampler::always_on;
+    } else if (value == "always_off") {
+      config.sampler = openwop::Sampler::always_off;
+    } else if (value != "parentbased_traceidratio") {
+      return invalid("--traces-sampler has to be parentbased_traceidratio, always_on or always_off");
+    }
+  }
+  if (name == "traces-sampler-arg") {
+    const auto [end, code] = std::from_chars(value.data(), value.data() + value.size(), config.sample_ratio);
+    const bool is_ratio = code == std::errc{} && end == value.data() + value.size() && config.sample_ratio >= 0 &&
+                          config.sample_ratio <= 1;
+    if (!is_ratio) return invalid("--traces-sampler-arg has to be a number from 0 to 1");
+  }
+  return {};
+}
+
 bool is_true(std::string_view value) { return value == "true" || value == "1"; }
 
 struct Count {
@@ -266,6 +324,7 @@ constexpr std::array kFlags = {
     Flag{"fixtures", &Config::fixtures},
     Flag{"force-rate-limit", &Config::force_rate_limit},
     Flag{"webhook-allow-private", &Config::webhook_allow_private},
+    Flag{"run-log", &Config::run_log},
     Flag{"help", &Config::show_help},
     Flag{"version", &Config::show_version},
 };
@@ -310,6 +369,7 @@ Status apply(std::string_view name, const std::vector<std::string>& values, Conf
       if (auto added = add_key(name, value, config); !added) return added;
     }
   }
+  if (auto read = read_telemetry(name, last, config); !read) return read;
   return read_choices(name, last, config);
 }
 

@@ -9,6 +9,7 @@
 
 #include "openwop/protocol/openwop_surface.h"
 #include "openwop/result.h"
+#include "openwop/run_telemetry.h"
 #include "openwop/store.h"
 
 namespace refserver {
@@ -49,6 +50,17 @@ struct Config {
   std::string run_options = {};
   /// Variables of the environment that other hosts know and that have no effect here.
   std::vector<std::string> without_effect = {};
+
+  /// Collector of spans and metrics, without the path of the signal; empty: none.
+  std::string otlp_endpoint = {};
+  std::vector<std::pair<std::string, std::string>> otlp_headers = {};
+  std::string service_name = "openwop-refserver";
+  openwop::Sampler sampler = openwop::Sampler::parent_based_ratio;
+  double sample_ratio = 0.1;
+  /// HOST:PORT of the Prometheus listener; empty: none.
+  std::string metrics_listen = {};
+  /// Log a record for each run and node that begins or ends.
+  bool run_log = false;
 
   /// TENANT[:SCOPE,…] of a key to be made and printed, instead of serving.
   std::string new_key = {};

@@ -27,6 +27,7 @@
 #include "openwop/protocol/openwop_surface.h"
 #include "openwop/rocksdb_store.h"
 #include "outbound.h"
+#include "telemetry.h"
 #include "workflow_folder.h"
 
 namespace refserver {
@@ -49,9 +50,10 @@ openwop::Result<std::shared_ptr<openwop::Store>> open_store(const Config& config
 
 openwop::Result<std::unique_ptr<openwop::Engine>> open_engine(const Config& config,
                                                               std::shared_ptr<openwop::Store> store,
-                                                              const Outbound& outbound) {
+                                                              const Outbound& outbound, const Telemetry& telemetry) {
   openwop::EngineOptions options{.store = std::move(store), .threads = config.threads, .durability = config.durability};
   options.observers = outbound.observers();
+  if (telemetry.observer()) options.observers.push_back(telemetry.observer());
   openwop::add_builtin_nodes(options.nodes);
   openwop::add_ai_nodes(options.nodes);
   if (config.fixtures) openwop::add_fixture_nodes(options.nodes);
@@ -59,7 +61,7 @@ openwop::Result<std::unique_ptr<openwop::Engine>> open_engine(const Config& conf
   return openwop::Engine::open(std::move(options));
 }
 
-openwop::SurfaceOptions surface_options(const Config& config, const Outbound& outbound) {
+openwop::SurfaceOptions surface_options(const Config& config, const Outbound& outbound, const Telemetry& telemetry) {
   openwop::SurfaceOptions options;
   options.log = [](LogLevel level, std::string_view message, std::string_view fields) { log(level, message, fields); };
   options.log_requests = config.log_level == LogLevel::debug;
@@ -79,6 +81,7 @@ openwop::SurfaceOptions surface_options(const Config& config, const Outbound& ou
   options.rate_limit_burst = static_cast<std::int64_t>(config.rate_burst);
   options.force_rate_limit = config.force_rate_limit;
   options.retry_after_s = static_cast<std::int64_t>(config.retry_after_s);
+  options.observability = telemetry.advertised();
   return options;
 }
 
@@ -197,7 +200,11 @@ int serve(Config& config) {
 
   const auto outbound = open_outbound(config, *store, *keys, kVersion);
   if (!outbound) return fail("webhooks or the audit log cannot be opened", outbound.error());
-  auto engine = open_engine(config, *store, *outbound);
+  Telemetry telemetry(config, kVersion, *store);
+  const auto metrics_url = telemetry.listen();
+  if (!metrics_url) return fail("cannot listen for metrics", metrics_url.error());
+  if (!metrics_url->empty()) log(LogLevel::info, "metrics served", text_fields({{"url", *metrics_url}}));
+  auto engine = open_engine(config, *store, *outbound, telemetry);
   if (!engine) return fail("the engine cannot be opened", engine.error());
   for (const std::string& name : config.without_effect) {
     log(LogLevel::warning, "an environment variable has no effect here", text_fields({{"name", name}}));
@@ -209,7 +216,7 @@ int serve(Config& config) {
   for (const std::string& tenant : mixed_tenants(*keys)) {
     log(LogLevel::warning, "keys for tests and keys for production share a tenant", text_fields({{"tenant", tenant}}));
   }
-  openwop::OpenWopSurface surface(**engine, surface_options(config, *outbound));
+  openwop::OpenWopSurface surface(**engine, surface_options(config, *outbound, telemetry));
   surface.set_keys(*std::move(keys));
   // Never destroyed: the signal thread may hold it to the last moment of the process.
   static HttpServer* server = nullptr;
@@ -226,6 +233,7 @@ int serve(Config& config) {
   server->serve();
   (*engine)->close();
   outbound->close();
+  telemetry.close();
   log(LogLevel::info, "stopped");
   return 0;
 }

@@ -131,6 +131,10 @@ struct CreateRun {
   std::vector<std::string> tags = {};
   std::string metadata = {};  // serialized object, or empty
   std::string transport = "rest";
+  /// W3C trace context of the caller; kept with the run, so that spans and outgoing calls belong to its trace whatever
+  /// process makes them. What is malformed is ignored.
+  std::string traceparent = {};
+  std::string tracestate = {};
   /// Stamps the run's events as that engine version (tests of version tolerance); 0 = the engine's own.
   std::optional<std::uint32_t> forced_engine_version = {};
   /// Who asks, such as "api-key:1a2b3c4d"; for the record only.
@@ -167,6 +171,8 @@ struct RunHeader {
   std::string configurable;      // as sent; empty when absent
   std::string metadata;
   std::string transport;
+  std::string traceparent;  // of the caller; empty when there was none
+  std::string tracestate;
   std::vector<std::string> tags;
   std::int64_t created_ms = 0;
   std::uint32_t max_node_executions = 100;

@@ -72,6 +72,9 @@ struct NodeInvocation {
   /// When the attempt started: the time a handler should go by, so that a re-run sees the same.
   std::int64_t now_ms = 0;
   const Workflow* workflow = nullptr;
+  /// W3C trace context for calls that the handler makes: the run's trace, this execution's span. Empty for pure
+  /// handlers.
+  std::string_view traceparent = {};
 
   /// Raw JSON of an input port or config member, or nothing.
   [[nodiscard]] std::optional<std::string_view> input(std::string_view port) const {

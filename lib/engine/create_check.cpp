@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/configurable_check.h"
+#include "openwop/trace_context.h"
 
 namespace openwop::runtime {
 
@@ -136,6 +137,10 @@ Result<RunHeader> check_create(const CreateRun& request, const Workflow& workflo
   header.configurable = request.configurable;
   header.metadata = request.metadata;
   header.transport = request.transport;
+  if (const auto context = parse_traceparent(request.traceparent, request.tracestate)) {
+    header.traceparent = format_traceparent(*context);
+    header.tracestate = context->tracestate;
+  }
   header.tags = request.tags;
   header.created_ms = now_ms;
   header.max_node_executions = *node_limit;

@@ -3,6 +3,7 @@
 #include "engine/event_redaction.h"
 #include "openwop/bytes.h"
 #include "openwop/hash.h"
+#include "openwop/trace_context.h"
 
 namespace openwop::runtime {
 
@@ -68,6 +69,11 @@ HandlerRun::HandlerRun(std::shared_ptr<HostLink> link, std::shared_ptr<const Nod
   invocation_.loop_index = facts_.loop_index;
   invocation_.now_ms = facts_.started_ms;
   invocation_.workflow = facts_.workflow.get();
+  TraceContext trace = parse_traceparent(facts_.header->traceparent).value_or(TraceContext{});
+  if (facts_.header->traceparent.empty()) trace.trace_id = trace_id_of(facts_.run_id);
+  trace.span_id = node_span_id(facts_.run_id, facts_.token);
+  traceparent_ = format_traceparent(trace);
+  invocation_.traceparent = traceparent_;
   random_state_ =
       fnv1a(node.id, fnv1a(facts_.run_id.view())) ^ (std::uint64_t{facts_.attempt} << 32) ^ facts_.iteration;
 }

@@ -111,6 +111,7 @@ class HandlerRun final : public NodeContext, public std::enable_shared_from_this
   std::shared_ptr<HostLink> link_;
   std::shared_ptr<const NodeType> type_;  // until execute(); a handler may outlive the engine and its registry
   Facts facts_;
+  std::string traceparent_;
   NodeInvocation invocation_;
   std::atomic<bool> cancelled_{false};
   std::mutex mutex_;

@@ -23,6 +23,8 @@ std::string encode_header(const RunHeader& header) {
     object.raw("variables", header.variables);
     if (!header.scope_id.empty()) object.string("scopeId", header.scope_id);
     if (header.exclusive_scope) object.boolean("exclusiveScope", true);
+    if (!header.traceparent.empty()) object.string("traceparent", header.traceparent);
+    if (!header.tracestate.empty()) object.string("tracestate", header.tracestate);
     if (!header.callback_url.empty()) object.string("callbackUrl", header.callback_url);
     if (!header.configurable.empty()) object.raw("configurable", header.configurable);
     if (!header.metadata.empty()) object.raw("metadata", header.metadata);
@@ -75,6 +77,10 @@ Result<RunHeader> decode_header(std::string_view row) {
       header.scope_id = text();
     else if (key == "exclusiveScope")
       header.exclusive_scope = value == "true";
+    else if (key == "traceparent")
+      header.traceparent = text();
+    else if (key == "tracestate")
+      header.tracestate = text();
     else if (key == "callbackUrl")
       header.callback_url = text();
     else if (key == "configurable")

@@ -156,6 +156,25 @@ Answer Server::post(const std::string& target, const std::string& body, httplib:
   return answer;
 }
 
+Answer Server::send(const std::string& method, const std::string& target, const std::string& body,
+                    httplib::Headers headers, const std::string& key) const {
+  httplib::Request request;
+  request.method = method;
+  request.path = target;
+  request.headers = std::move(headers);
+  if (request.headers.count("Accept") == 0) request.headers.emplace("Accept", "application/json");
+  if (!key.empty()) request.headers.emplace("Authorization", "Bearer " + key);
+  if (!body.empty() && request.headers.count("Content-Type") == 0) {
+    request.headers.emplace("Content-Type", "application/json");
+  }
+  request.body = body;
+  httplib::Client used("127.0.0.1", port_);
+  used.set_read_timeout(60);
+  Answer answer = to_answer(used.send(request));
+  expect_contract({method, target, body}, answer);
+  return answer;
+}
+
 std::string Server::create_run(const std::string& workflow_id, const std::string& inputs) const {
   return post("/v1/runs", R"({"workflowId":")" + workflow_id + R"(","inputs":)" + inputs + "}").at({"runId"});
 }

@@ -55,6 +55,10 @@ class Server {
   [[nodiscard]] Answer post(const std::string& target, const std::string& body, httplib::Headers headers = {},
                             const std::string& key = kServerKey) const;
 
+  /// Any method; `body` empty: none is sent.
+  [[nodiscard]] Answer send(const std::string& method, const std::string& target, const std::string& body = {},
+                            httplib::Headers headers = {}, const std::string& key = kServerKey) const;
+
   /// Creates a run and gives its id; "" when it was refused.
   [[nodiscard]] std::string create_run(const std::string& workflow_id, const std::string& inputs = "{}") const;
   /// The run's snapshot once it has ended, or as it is when the time is over.

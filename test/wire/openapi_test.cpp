@@ -24,6 +24,8 @@ const std::set<std::string, std::less<>> kNotServedYet = {
     "resolveInterruptByToken",
 };
 
+const std::string kTraceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 std::string text_of(const json::Value& node) { return std::string(json::string_of(node)); }
 
 /// Words of a text in any order, whatever separates them.
@@ -158,6 +160,7 @@ TEST_CASE("the OpenAPI document is served without a key and not sent again while
 TEST_CASE("the judge finds what an answer breaks", "[wire][openapi]") {
   const auto count = [](std::string_view method, std::string_view target, Answer answer) {
     answer.headers.emplace("Content-Type", "application/json");
+    answer.headers.emplace("traceparent", kTraceparent);
     return contract_problems({method, target, {}}, answer).size();
   };
   const std::string run = R"({"runId":"r","workflowId":"w","status":"running"})";
@@ -172,7 +175,9 @@ TEST_CASE("the judge finds what an answer breaks", "[wire][openapi]") {
   CHECK(count("GET", "/v1/nowhere", {.status = 200, .body = "{}"}) > 0);
   CHECK(count("PUT", "/v1/runs/r", {.status = 200, .body = run}) > 0);
   const std::string created = R"({"runId":"r","status":"running","eventsUrl":"/v1/runs/r/events"})";
-  const Answer accepted{.status = 201, .body = created, .headers = {{"Content-Type", "application/json"}}};
+  const Answer accepted{.status = 201,
+                        .body = created,
+                        .headers = {{"Content-Type", "application/json"}, {"traceparent", kTraceparent}}};
   CHECK(contract_problems({"POST", "/v1/runs", R"({"workflowId":"w"})"}, accepted).empty());
   CHECK_FALSE(contract_problems({"POST", "/v1/runs", R"({"workflowId":"w","extra":1})"}, accepted).empty());
 }

@@ -88,6 +88,8 @@ struct SurfaceOptions {
   AdvertisedProviders ai_providers = {};
   /// Publish the registered workflows whose ids begin with `conformance-` as fixtures.
   bool advertise_fixtures = false;
+  /// Published as `observability`: a serialized object, such as observability_block() gives. Empty: not published.
+  std::string observability = {};
 
   /// Both are also observers of the engine (EngineOptions::observers). Null: their routes are not advertised and answer
   /// 404.

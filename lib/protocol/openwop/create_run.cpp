@@ -161,13 +161,23 @@ Result<http::Response> execute(SurfaceParts& surface, const Call& call, std::opt
   read->forced_engine_version = *version;
   read->created_by = "api-key:" + call.key->actor();
   read->claim = std::move(claim);
+  if (call.trace) {
+    read->traceparent = format_traceparent(*call.trace);
+    read->tracestate = call.trace->tracestate;
+  }
   if (read->claim) {
     read->claim->outcome = [make](const RunId& id, RunStatus status) {
       return KeyedRequest::outcome_of(make(id, status));
     };
   }
   auto created = surface.engine.create_run(*std::move(read));
-  if (created) return make(created->run_id, created->status);
+  if (created) {
+    http::Response response = make(created->run_id, created->status);
+    TraceContext trace = call.trace.value_or(TraceContext{.trace_id = trace_id_of(created->run_id)});
+    trace.span_id = run_span_id(created->run_id);
+    response.headers.emplace("traceparent", format_traceparent(trace));
+    return response;
+  }
   Error error = std::move(created).error();
   // OpenAPI 1.0 gives this operation no 404, and the text asks for 400 (§3.2 rule 2).
   if (error.code == ErrorCode::workflow_not_found) return invalid_field("workflowId", "names no workflow of this host");

@@ -98,6 +98,7 @@ void add_feature_blocks(json::ObjectWriter& document, const SurfaceParts& surfac
       .integer("layer1RetentionSeconds", surface.options.idempotency_retention_ms / 1000)
       .integer("layer2RetentionSeconds", surface.options.step_retention_ms / 1000)
       .string("crossRegion", "single-region");
+  if (!surface.options.observability.empty()) document.raw("observability", surface.options.observability);
 }
 
 std::string capabilities_document(const SurfaceParts& surface) {

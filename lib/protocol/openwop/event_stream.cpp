@@ -94,6 +94,7 @@ class RunEventStream final : public http::EventStream {
         frames_(plan_.buffer_ms > 0),
         ended_(subscription_ == nullptr) {
     head_.headers = {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}};
+    if (!plan_.traceparent.empty()) head_.headers.emplace("traceparent", plan_.traceparent);
     if (subscription_) subscription_->on_ready([wakeup = place_->wakeup()] { wakeup->ring(); });
   }
 

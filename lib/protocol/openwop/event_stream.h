@@ -26,6 +26,8 @@ struct EventStreamPlan {
   std::int64_t buffer_ms = 0;
   /// `values` only: begin with the state as of this event, the last that the client has seen.
   std::optional<std::uint64_t> resumed_after = {};
+  /// Header of the answer.
+  std::string traceparent = {};
 };
 
 /// `subscription` null: a stream with nothing to say, of a run that is over.

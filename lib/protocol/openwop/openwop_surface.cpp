@@ -72,6 +72,9 @@ Error shown_on_the_wire(const SurfaceParts& surface, Error error) {
 }
 
 namespace {
+http::Response refusal(const SurfaceParts& surface, Error error) {
+  return error_response(shown_on_the_wire(surface, std::move(error)));
+}
 
 Status check_size(const SurfaceParts& surface, const http::Request& request) {
   const auto limit = [](ErrorCode code, std::string_view name, std::size_t bytes) {
@@ -108,6 +111,20 @@ http::Response no_registry() {
   return {.status = 404, .headers = {{"Content-Type", "text/plain"}}, .body = "no pack registry here\n"};
 }
 
+std::optional<TraceContext> trace_of(const http::Headers& headers) {
+  // More than one of either is malformed.
+  if (headers.count("traceparent") != 1 || headers.count("tracestate") > 1) return std::nullopt;
+  return parse_traceparent(*http::header(headers, "traceparent"), http::header(headers, "tracestate").value_or(""));
+}
+
+// The span of an answer: in the caller's trace, or in one of its own.
+std::string answer_traceparent(const SurfaceParts& surface, const std::optional<TraceContext>& caller) {
+  const Id id = surface.options.ids->next(surface.engine.now_ms());
+  TraceContext context = caller.value_or(TraceContext{.trace_id = id.bytes});
+  context.span_id = span_id_of(RunId::from_bytes(id.view()), 'h', 0);
+  return format_traceparent(context);
+}
+
 using KeyPointer = std::shared_ptr<const ApiKey>;
 
 /// Who calls. The key comes before the path: an anonymous caller learns nothing about what exists (trap T-2). The rate
@@ -133,7 +150,7 @@ Status check_tenant(const Call& call) {
 }
 
 Result<http::Reply> answer(SurfaceParts& surface, const http::Request& request, std::string_view method,
-                           KeyPointer& key) {
+                           std::string_view traceparent, KeyPointer& key) {
   if (auto size = check_size(surface, request); !size) return std::move(size).error();
   auto target = parse_target(request.target);
   if (!target) return std::move(target).error();
@@ -153,7 +170,11 @@ Result<http::Reply> answer(SurfaceParts& surface, const http::Request& request, 
   if (auto admitted = admit_caller(surface, request, match, is_public, key); !admitted) {
     return std::move(admitted).error();
   }
-  Call call{.request = request, .target = *target, .key = key.get()};
+  Call call{.request = request,
+            .target = *target,
+            .key = key.get(),
+            .trace = trace_of(request.headers),
+            .traceparent = std::string(traceparent)};
   if (match.route == nullptr) {
     if (match.allowed.empty()) return Error{ErrorCode::not_found, "no such resource"};
     return http::Reply(method_not_allowed(match));
@@ -206,10 +227,15 @@ http::Reply OpenWopSurface::handle(const http::Request& request) {
   const std::int64_t began_ms = parts_->options.log_requests ? parts_->engine.now_ms() : 0;
   const bool is_head = request.method == "HEAD";
   std::shared_ptr<const ApiKey> key;
-  auto answered = wire::answer(*parts_, request, is_head ? std::string_view("GET") : request.method, key);
-  http::Reply reply = answered ? *std::move(answered) : http::Reply(refuse(answered.error()));
+  const std::string traceparent = wire::answer_traceparent(*parts_, wire::trace_of(request.headers));
+  auto answered = wire::answer(*parts_, request, is_head ? std::string_view("GET") : request.method, traceparent, key);
+  http::Reply reply = answered ? *std::move(answered) : http::Reply(wire::refusal(*parts_, answered.error()));
   if (parts_->options.log_requests) {
     wire::log_request(*parts_, request, key.get(), wire::status_of(reply), began_ms);
+  }
+  auto* const response = std::get_if<http::Response>(&reply);
+  if (response != nullptr && !response->headers.contains("traceparent")) {
+    response->headers.emplace("traceparent", traceparent);
   }
   if (!is_head) return reply;
   if (auto* stream = std::get_if<std::unique_ptr<http::EventStream>>(&reply)) return (*stream)->head();
@@ -218,7 +244,9 @@ http::Reply OpenWopSurface::handle(const http::Request& request) {
 }
 
 http::Response OpenWopSurface::refuse(const Error& error) const {
-  return wire::error_response(wire::shown_on_the_wire(*parts_, error));
+  http::Response response = wire::refusal(*parts_, error);
+  response.headers.emplace("traceparent", wire::answer_traceparent(*parts_, std::nullopt));
+  return response;
 }
 
 void OpenWopSurface::set_keys(std::vector<ApiKey> keys) { parts_->keys.replace(std::move(keys)); }

@@ -78,7 +78,11 @@ Result<http::Reply> whole_log(SurfaceParts& surface, const Call& call, const Run
 
 Result<http::Reply> open_stream(SurfaceParts& surface, const Call& call, const RunId& run_id, const RunProgress& run,
                                 StreamModes modes, std::int64_t buffer_ms) {
-  EventStreamPlan plan{.tenant = std::string(call.tenant()), .run_id = run_id, .modes = modes, .buffer_ms = buffer_ms};
+  EventStreamPlan plan{.tenant = std::string(call.tenant()),
+                       .run_id = run_id,
+                       .modes = modes,
+                       .buffer_ms = buffer_ms,
+                       .traceparent = call.traceparent};
   const std::uint64_t end = run.next_sequence;
   const auto seen = last_event_id(call, run_id);
   // An id beyond the end cannot have come from here; the client waits for what is new.

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "openwop/engine.h"
 #include "openwop/protocol/openwop_surface.h"
+#include "openwop/trace_context.h"
 #include "protocol/openwop/admission.h"
 #include "protocol/openwop/bearer_keys.h"
 #include "protocol/openwop/failed_requests.h"
@@ -54,6 +56,10 @@ struct Call {
   const ApiKey* key = nullptr;
   /// Decoded values of the pattern's `{…}`, in order.
   std::vector<std::string> path_values = {};
+  /// What the caller sent, if it is well-formed (protocol 02 §12.1).
+  std::optional<TraceContext> trace = {};
+  /// The `traceparent` of the answer, unless the handler sets one of its own.
+  std::string traceparent = {};
 
   [[nodiscard]] std::string_view tenant() const { return key->tenant; }
 };

@@ -1,0 +1,69 @@
+#include "telemetry/run_facts.h"
+
+#include <algorithm>
+
+#include "openwop/json.h"
+#include "openwop/redaction.h"
+
+namespace openwop::telemetry {
+
+namespace {
+
+// Without a fixed decision of the caller's: by the trace id, so that every host decides alike.
+bool within_ratio(const TraceId& trace, double ratio) {
+  if (ratio >= 1) return true;
+  // Ids that are made within one millisecond differ in their last bits only.
+  const std::uint64_t random = detail::mixed(detail::big_endian(trace.data() + 8)) >> 1U;
+  return static_cast<double>(random) < ratio * 9223372036854775808.0;
+}
+
+bool is_sampled(const RunFacts& facts, const TelemetryOptions& options) {
+  switch (options.sampler) {
+    case Sampler::always_on: return true;
+    case Sampler::always_off: return false;
+    case Sampler::parent_based_ratio:
+      return facts.context ? facts.context->sampled : within_ratio(facts.trace_id, options.sample_ratio);
+  }
+  return false;
+}
+
+std::string compliance_class_of(const Workflow& workflow) {
+  const auto metadata = json::member(workflow.source, "metadata");
+  const auto value = metadata ? json::member(*metadata, "complianceClass") : std::nullopt;
+  std::string text = value ? json::as_string(*value).value_or("") : "";
+  return text == "public" ? std::string() : text;
+}
+
+bool marks_something_sensitive(const Workflow& workflow) {
+  const auto is_sensitive = [](const auto& declared) { return declared.sensitive; };
+  return std::any_of(workflow.variables.begin(), workflow.variables.end(), is_sensitive) ||
+         std::any_of(workflow.channels.begin(), workflow.channels.end(), is_sensitive) ||
+         std::any_of(workflow.nodes.begin(), workflow.nodes.end(),
+                     [](const WorkflowNode& node) { return !node.sensitive_outputs.empty(); });
+}
+
+}  // namespace
+
+RunFacts facts_of(const RunCommit& commit, const TelemetryOptions& options) {
+  const RunHeader& header = commit.header;
+  RunFacts facts{.run = commit.run,
+                 .tenant = header.tenant,
+                 .workflow_id = header.workflow_id,
+                 .scope_id = header.scope_id,
+                 .tags = {},
+                 .created_ms = header.created_ms,
+                 .context = parse_traceparent(header.traceparent, header.tracestate),
+                 .compliance_class = {}};
+  facts.trace_id = facts.context ? facts.context->trace_id : trace_id_of(commit.run);
+  facts.sampled = options.spans != nullptr && is_sampled(facts, options);
+  if (!facts.sampled) return facts;
+  // These came from the caller as they are.
+  facts.tags = header.tags;
+  for (std::string& tag : facts.tags) redact_text(tag);
+  redact_text(facts.scope_id);
+  facts.compliance_class = compliance_class_of(commit.workflow);
+  facts.pii_present = !facts.compliance_class.empty() || marks_something_sensitive(commit.workflow);
+  return facts;
+}
+
+}  // namespace openwop::telemetry
