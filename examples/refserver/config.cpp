@@ -40,6 +40,8 @@ constexpr std::array kOptions = {
     Option{"test-api-key", Values::many, "OPENWOP_TEST_API_KEY", "KEY[=...]",
            "a bearer key that may use test features"},
     Option{"test-key-prefix", Values::one, "OPENWOP_TEST_KEY_PREFIX", "TEXT", "how test keys begin, for discovery"},
+    Option{"token-secret", Values::many, "OPENWOP_TOKEN_SECRET", "ID=SECRET",
+           "signs interrupt tokens; of several the first signs, all verify"},
     Option{"public-url", Values::one, "OPENWOP_PUBLIC_URL", "URL", "prefix of URLs in answers"},
     Option{"fixtures", Values::none, "OPENWOP_CONFORMANCE_SEED", "",
            "node types and discovery for the conformance fixtures"},
@@ -219,6 +221,13 @@ Status apply(std::string_view name, const std::vector<std::string>& values, Conf
     const auto count = read_count(name, last, 1, name == "threads" ? 256 : 100'000);
     if (!count) return count.error();
     (name == "threads" ? config.threads : config.max_connections) = *count;
+  }
+  if (name == "token-secret") {
+    for (const std::string& value : values) {
+      auto key = parse_token_key(value);
+      if (!key) return invalid("--token-secret: " + key.error().message);
+      config.token_keys.push_back(*std::move(key));
+    }
   }
   if (name == "api-key" || name == "test-api-key") {
     for (const std::string& value : values) {

@@ -67,6 +67,21 @@ Result<ApiKey> parse_key(std::string_view text) {
   return ApiKey::of(key, tenant, std::move(scopes));
 }
 
+Result<openwop::TokenKey> parse_token_key(std::string_view text) {
+  constexpr std::size_t kMinSecretBytes = 16;
+  constexpr std::size_t kMaxIdBytes = 64;
+  const auto equals = text.find('=');
+  const std::string_view id = text.substr(0, equals);
+  if (equals == std::string_view::npos || id.empty() || id.size() > kMaxIdBytes) {
+    return Error{ErrorCode::validation_error, "write ID=SECRET"};
+  }
+  const std::string_view secret = text.substr(equals + 1);
+  if (secret.size() < kMinSecretBytes) {
+    return Error{ErrorCode::validation_error, "a secret has 16 characters at least"};
+  }
+  return openwop::TokenKey{std::string(id), std::string(secret)};
+}
+
 std::string make_key() {
   constexpr std::string_view kPrefix = "owp_";
   std::array<unsigned char, openwop::Id::kBytes * 2> random{};
@@ -77,8 +92,8 @@ std::string make_key() {
   return std::string(kPrefix) + halves[0].text() + halves[1].text();
 }
 
-Result<std::string> load_or_make_key(const std::string& folder) {
-  const std::string path = folder + "/api-key";
+Result<std::string> load_or_make_key(const std::string& folder, std::string_view file_name) {
+  const std::string path = folder + "/" + std::string(file_name);
   const int file = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
   if (file < 0 && errno == EEXIST) return read_key_file(path);
   const auto failed = [&] { return Error{ErrorCode::store_io_error, path + ": " + std::strerror(errno)}; };

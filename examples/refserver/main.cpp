@@ -61,15 +61,30 @@ openwop::SurfaceOptions surface_options(const Config& config) {
   options.public_url = config.public_url;
   options.test_key_prefix = config.test_key_prefix;
   options.mock_providers.assign(openwop::kMockProviderIds.begin(), openwop::kMockProviderIds.end());
+  options.token_keys = config.token_keys;
   options.advertise_fixtures = config.fixtures;
   return options;
+}
+
+/// Kept in the data folder, so that it is the same after a restart; without one it lives as long as the process.
+openwop::Result<std::string> own_secret(const Config& config, std::string_view file_name) {
+  if (config.data_folder.empty()) return make_key();
+  return load_or_make_key(config.data_folder, file_name);
+}
+
+/// Without a configured secret for interrupt tokens: one of our own.
+openwop::Status own_token_secret(Config& config) {
+  if (!config.token_keys.empty()) return {};
+  auto secret = own_secret(config, "token-secret");
+  if (!secret) return std::move(secret).error();
+  config.token_keys.push_back({"own", *std::move(secret)});
+  return {};
 }
 
 /// Without a configured key: one of our own, told to whoever started the server and to nobody else.
 openwop::Result<std::string> own_key(Config& config) {
   if (!config.keys.empty()) return std::string();
-  auto key =
-      config.data_folder.empty() ? openwop::Result<std::string>(make_key()) : load_or_make_key(config.data_folder);
+  auto key = own_secret(config, "api-key");
   if (key) config.keys.push_back(openwop::ApiKey::of(*key));
   return key;
 }
@@ -132,6 +147,7 @@ int serve(Config& config) {
           "}");
   const auto key = own_key(config);
   if (!key) return fail("no key", key.error());
+  if (const auto secret = own_token_secret(config); !secret) return fail("no token secret", secret.error());
 
   openwop::OpenWopSurface surface(**engine, surface_options(config));
   // Never destroyed: the signal thread may hold it to the last moment of the process.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/core.h"
+#include "engine/interrupt_rows.h"
 #include "engine/run_rows.h"
 #include "engine/run_turn.h"
 #include "engine/turn_task.h"
@@ -42,10 +43,11 @@ class Shard {
     LogHead head;
     std::string head_row;
     RunMarks marks;
+    InterruptRows interrupts = {};
   };
 
   void handle(CreateMessage message);
-  void handle(CancelMessage message);
+  void handle(RequestMessage message);
   void handle(HandlerDoneMessage message);
   void handle(NotesMessage message);
   void handle(ChannelMessage message);

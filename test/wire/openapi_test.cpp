@@ -15,17 +15,7 @@ namespace {
 
 /// Operations of the document that no route serves yet.
 const std::set<std::string, std::less<>> kNotServedYet = {
-    "pauseRun",
-    "resumeRun",
-    "forkRun",
-    "resolveInterruptByRun",
-    "resolveApproval",
-    "inspectInterruptByToken",
-    "resolveInterruptByToken",
-    "getDebugBundle",
-    "registerWebhook",
-    "verifyAudit",
-    "unregisterWebhook",
+    "forkRun", "getDebugBundle", "registerWebhook", "verifyAudit", "unregisterWebhook",
 };
 
 std::string text_of(const json::Value& node) { return std::string(json::string_of(node)); }

@@ -24,6 +24,10 @@ bool is_visible_ascii(std::string_view text) {
 }  // namespace
 
 Result<KeyedRequest> KeyedRequest::read(SurfaceParts& surface, const Call& call) {
+  return read(surface, call, call.tenant());
+}
+
+Result<KeyedRequest> KeyedRequest::read(SurfaceParts& surface, const Call& call, std::string_view tenant) {
   KeyedRequest keyed(surface);
   const auto key = http::header(call.request.headers, "Idempotency-Key");
   if (!key) return keyed;
@@ -34,7 +38,7 @@ Result<KeyedRequest> KeyedRequest::read(SurfaceParts& surface, const Call& call)
     return invalid_field("Idempotency-Key", "has to be 1 to 255 visible ASCII characters");
   }
   // Tenant, method, concrete path and key; the body is compared, it is not part of the key (trap T-23).
-  std::string named(call.tenant());
+  std::string named(tenant);
   named.append(":").append(call.request.method).append(" ").append(call.target.path).append(":").append(*key);
   keyed.has_key_ = true;
   keyed.row_key_ = Ledger::row_key("idem", bytes_of(sha256(named)));

@@ -26,6 +26,8 @@ class KeyedRequest {
 
   /// Errors: validation_error for a key that is empty, longer than 255 bytes, or no visible ASCII.
   [[nodiscard]] static Result<KeyedRequest> read(SurfaceParts& surface, const Call& call);
+  /// The same for a call without a bearer key, in the name of a tenant.
+  [[nodiscard]] static Result<KeyedRequest> read(SurfaceParts& surface, const Call& call, std::string_view tenant);
 
   /// The remembered answer, or what `execute` gives. `status` is that of a success. Errors: those of `execute`;
   /// idempotency_key_mismatch when the key came with another body before.

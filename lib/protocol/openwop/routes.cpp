@@ -17,6 +17,13 @@ constexpr std::array kRoutes = {
     Route{"GET", "/v1/runs/{runId}/explain", "runs:read", explain_run},
     Route{"GET", "/v1/runs/{runId}/artifacts/{artifactId}", "artifacts:read", get_artifact},
     Route{"POST", "/v1/runs/{runId}/cancel", "runs:cancel", cancel_run},
+    Route{"POST", "/v1/runs/{runId}:pause", "runs:cancel", pause_run},
+    Route{"POST", "/v1/runs/{runId}:resume", "runs:cancel", resume_run},
+    Route{"POST", "/v1/runs/{runId}/interrupts/{nodeId}", "approvals:respond", resolve_interrupt},
+    Route{"POST", "/v1/runs/{runId}/approvals/{nodeId}", "approvals:respond", resolve_approval},
+    Route{"GET", "/v1/interrupts", "approvals:respond", list_interrupts},
+    Route{"GET", "/v1/interrupts/{token}", "", inspect_interrupt},
+    Route{"POST", "/v1/interrupts/{token}", "", resolve_by_token},
     Route{"GET", "/v1/runs/{runId}/events", "runs:read", stream_run_events},
     Route{"GET", "/v1/runs/{runId}/events/poll", "runs:read", poll_run_events},
 };

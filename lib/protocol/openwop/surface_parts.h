@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,11 +16,15 @@ namespace openwop::wire {
 
 struct SurfaceParts {
   SurfaceParts(Engine& engine_in, SurfaceOptions options_in)
-      : engine(engine_in), options(std::move(options_in)), waits(options.max_long_polls, options.max_streams) {}
+      : engine(engine_in), options(std::move(options_in)), waits(options.max_long_polls, options.max_streams) {
+    if (!options.token_keys.empty()) tokens.emplace(options.token_keys);
+  }
 
   Engine& engine;
   SurfaceOptions options;
   OpenWaits waits;
+  /// Nothing when the host gave no secret.
+  std::optional<InterruptTokens> tokens = {};
 };
 
 /// One authenticated request. Everything in it lives as long as the handler runs.
