@@ -59,11 +59,7 @@ Result<RunProgress> read_progress(const Store& store, std::string_view tenant, c
   auto head = Log(store).head(run);
   if (!head) return std::move(head).error();
   if (!head->has_value()) return kNotFound;
-  return RunMarks::decode((*head)->summary);
-}
-
-Status require_run(const Store& store, std::string_view tenant, const RunId& run) {
-  auto marks = read_marks(store, run);
+  auto marks = RunMarks::decode((*head)->summary);
   if (!marks) return std::move(marks).error();
   if (marks->tenant != tenant) return kNotFound;
   return RunProgress{marks->status, (*head)->next_sequence};
