@@ -45,6 +45,8 @@ constexpr std::array kOptions = {
     Option{"new-key", Values::one, "", "TENANT[:SCOPE,...]",
            "make a key, print it with its entry for --keys, and exit"},
     Option{"test-key-prefix", Values::one, "OPENWOP_TEST_KEY_PREFIX", "TEXT", "how test keys begin, for discovery"},
+    Option{"token-secret", Values::many, "OPENWOP_TOKEN_SECRET", "ID=SECRET",
+           "signs interrupt tokens; of several the first signs, all verify"},
     Option{"public-url", Values::one, "OPENWOP_PUBLIC_URL", "URL", "prefix of URLs in answers"},
     Option{"fixtures-dir", Values::one, "OPENWOP_FIXTURES_DIR", "DIR", "one more folder of workflow definitions"},
     Option{"fixtures", Values::none, "OPENWOP_CONFORMANCE_SEED", "",
@@ -363,6 +365,13 @@ Status apply(std::string_view name, const std::vector<std::string>& values, Conf
     auto text = read_file("run options", last);
     if (!text) return std::move(text).error();
     config.run_options = *std::move(text);
+  }
+  if (name == "token-secret") {
+    for (const std::string& value : values) {
+      auto key = parse_token_key(value);
+      if (!key) return invalid("--token-secret: " + key.error().message);
+      config.token_keys.push_back(*std::move(key));
+    }
   }
   if (name.ends_with("api-key")) {
     for (const std::string& value : values) {

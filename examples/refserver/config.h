@@ -25,6 +25,8 @@ struct Config {
   std::vector<openwop::ApiKey> keys = {};
   std::string keys_file = {};
   std::string test_key_prefix = {};
+  /// Secrets of interrupt tokens, the newest first; empty: one of the server's own making.
+  std::vector<openwop::TokenKey> token_keys = {};
   std::string public_url = {};
   bool fixtures = false;
   openwop::LogLevel log_level = openwop::LogLevel::info;

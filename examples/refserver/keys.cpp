@@ -143,6 +143,28 @@ Result<std::string> load_or_store(const std::string& path, const std::string& fr
 
 }  // namespace
 
+Result<openwop::TokenKey> parse_token_key(std::string_view text) {
+  constexpr std::size_t kMinSecretBytes = 16;
+  constexpr std::size_t kMaxIdBytes = 64;
+  const auto equals = text.find('=');
+  const std::string_view id = text.substr(0, equals);
+  if (equals == std::string_view::npos || id.empty() || id.size() > kMaxIdBytes) {
+    return Error{ErrorCode::validation_error, "write ID=SECRET"};
+  }
+  const std::string_view secret = text.substr(equals + 1);
+  if (secret.size() < kMinSecretBytes) {
+    return Error{ErrorCode::validation_error, "a secret has 16 characters at least"};
+  }
+  return openwop::TokenKey{std::string(id), std::string(secret)};
+}
+
+Result<openwop::TokenKey> own_token_key(const std::string& folder) {
+  const std::string fresh = random_key();
+  auto secret = folder.empty() ? Result<std::string>(fresh) : load_or_store(folder + "/token-secret", fresh);
+  if (!secret) return std::move(secret).error();
+  return openwop::TokenKey{"own", *std::move(secret)};
+}
+
 Result<std::string> audit_signing_key(const std::string& folder) {
   constexpr std::size_t kSeedBytes = 32;
   const std::string fresh = openwop::random_hex(kSeedBytes);

@@ -15,6 +15,13 @@ namespace refserver {
 /// Reads KEY[=TENANT[:SCOPE,…]]. Errors: validation_error, without the key.
 [[nodiscard]] openwop::Result<openwop::ApiKey> parse_key(std::string_view text);
 
+/// Reads ID=SECRET, the secret of 16 bytes at least. Errors: validation_error, without the secret.
+[[nodiscard]] openwop::Result<openwop::TokenKey> parse_token_key(std::string_view text);
+
+/// The secret of interrupt tokens: from `token-secret` in the folder, made at the first call with mode 0600; without a
+/// folder a new one each time.
+[[nodiscard]] openwop::Result<openwop::TokenKey> own_token_key(const std::string& folder);
+
 /// A new random key for TENANT[:SCOPE,…], and what is kept of it.
 struct NewKey {
   std::string text;

@@ -70,6 +70,7 @@ openwop::SurfaceOptions surface_options(const Config& config, const Outbound& ou
   options.public_url = config.public_url;
   options.test_key_prefix = config.test_key_prefix;
   options.mock_providers.assign(openwop::kMockProviderIds.begin(), openwop::kMockProviderIds.end());
+  options.token_keys = config.token_keys;
   options.advertise_fixtures = config.fixtures;
   options.webhooks = outbound.webhooks;
   options.audit = outbound.audit;
@@ -197,6 +198,11 @@ int serve(Config& config) {
   }
   auto keys = all_keys(config);
   if (!keys) return fail("no keys", keys.error());
+  if (config.token_keys.empty()) {
+    auto token_key = own_token_key(config.data_folder);
+    if (!token_key) return fail("no token secret", token_key.error());
+    config.token_keys.push_back(*std::move(token_key));
+  }
 
   const auto outbound = open_outbound(config, *store, *keys, kVersion);
   if (!outbound) return fail("webhooks or the audit log cannot be opened", outbound.error());

@@ -22,6 +22,7 @@
 // Thread-safety: all members may be called from any thread; with threads = 0 from one thread at a time.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -97,6 +98,11 @@ struct EngineOptions {
   /// Open subscriptions; subscribe gives service_unavailable beyond it.
   std::size_t max_subscriptions = 16'384;
 
+  /// Clarifications that one execution of a node may ask for; cap.breached, then the node fails.
+  std::uint32_t max_clarification_rounds = 3;
+  /// Interrupts of any kind that one execution of a node may ask for; the node fails with suspension_limit_exceeded.
+  std::uint32_t max_interrupt_rounds = 1'000;
+
   // Retries of nodes (settings.maxRetries): initial × 2^attempt, at most max, less up to a quarter of jitter.
   std::int64_t retry_initial_ms = 1'000;
   std::int64_t retry_max_ms = 300'000;
@@ -155,6 +161,87 @@ struct CancelRun {
   std::string reason = {};
   std::string cancelled_by = {};
   std::optional<LedgerClaim> claim = {};
+};
+
+enum class DrainPolicy : std::uint8_t { drain_current_node, immediate };
+inline constexpr std::array<std::string_view, 2> kDrainPolicyNames = {"drain-current-node", "immediate"};
+constexpr std::string_view drain_policy_name(DrainPolicy policy) {
+  return kDrainPolicyNames[static_cast<std::size_t>(policy)];
+}
+
+struct PauseRun {
+  std::string tenant = "default";
+  RunId run_id;
+  std::string reason = {};
+  /// immediate: handlers are told to stop and begin again at the resume; their answers in between do not count.
+  /// drain_current_node: the run pauses once its handlers have answered. In either case a retry stays parked, and with
+  /// drain_current_node a delay ends early.
+  DrainPolicy drain_policy = DrainPolicy::drain_current_node;
+  std::string paused_by = {};
+  std::optional<LedgerClaim> claim = {};
+};
+
+struct ResumeRun {
+  std::string tenant = "default";
+  RunId run_id;
+  std::string reason = {};
+  std::string resumed_by = {};
+  std::optional<LedgerClaim> claim = {};
+};
+
+/// An answer to the interrupt that a node waits with.
+struct ResolveInterrupt {
+  std::string tenant = "default";
+  RunId run_id;
+  std::string node_id;
+  /// Not empty: this interrupt only, not another one of the node.
+  std::string interrupt_id = {};
+  std::string resume_value = "null";  // serialized JSON
+  /// Who answers; empty: nobody knows, as with a signed token.
+  std::string principal = {};
+  /// The right to answer comes from a signed token.
+  bool by_token = false;
+  /// May the principal vote in this voter's name? Absent: yes.
+  std::function<bool(std::string_view voter)> may_act_as = {};
+  std::optional<LedgerClaim> claim = {};
+};
+
+/// The latest interrupt of a node.
+struct InterruptView {
+  RunId run_id;
+  std::string workflow_id;
+  std::string node_id;
+  InterruptState interrupt;
+};
+
+struct InterruptFilter {
+  std::string tenant = "default";
+  std::string kind = {};
+  std::string workflow_id = {};
+  /// The interrupt with this id.
+  std::string interrupt_id = {};
+  /// External events whose correlation has this member; the value is serialized JSON as the workflow spells it.
+  std::string correlation_key = {};
+  std::string correlation_value = {};
+  std::optional<std::int64_t> requested_from_ms = {};    // inclusive
+  std::optional<std::int64_t> requested_before_ms = {};  // exclusive
+};
+
+struct InterruptSummary {
+  RunId run_id;
+  std::string workflow_id;
+  std::string node_id;
+  std::string interrupt_id;
+  std::string kind;
+  std::string title;
+  std::int64_t requested_ms = 0;
+  std::int64_t due_ms = 0;  // 0 = never
+};
+
+struct InterruptPage {
+  std::vector<InterruptSummary> interrupts;  // those that wait, oldest first
+  /// Pass to the next call; empty at the end.
+  std::string cursor;
 };
 
 /// What was fixed when the run was created.
@@ -313,6 +400,35 @@ class Engine {
   /// Errors: run_not_found; precondition_failed as above; engine_version_mismatch for a run of a newer engine.
   [[nodiscard]] virtual Result<RunStatus> cancel_run(CancelRun request) = 0;
   virtual void cancel_run(CancelRun request, std::function<void(Result<RunStatus>)> done) = 0;
+
+  /// Pauses a running run; the status is `paused`, or still `running` while handlers drain. Errors: run_not_found;
+  /// conflict with details {"runStatus","pausedAt"?} for a run that is paused or pausing, waits, or has ended;
+  /// precondition_failed as above.
+  [[nodiscard]] virtual Result<RunStatus> pause_run(PauseRun request) = 0;
+  virtual void pause_run(PauseRun request, std::function<void(Result<RunStatus>)> done) = 0;
+
+  /// Ends a pause, or withdraws one that still drains. Errors: run_not_found; conflict with details {"runStatus"} for a
+  /// run that is not paused; precondition_failed as above.
+  [[nodiscard]] virtual Result<RunStatus> resume_run(ResumeRun request) = 0;
+  virtual void resume_run(ResumeRun request, std::function<void(Result<RunStatus>)> done) = 0;
+
+  // ---- interrupts ----
+
+  /// Answers a pending interrupt; gives the run's status after the commit. Of several answers at once one wins, but
+  /// every vote of an approval counts. Checked in this order (protocol 03 §2.5): run_not_found; interrupt_not_found;
+  /// interrupt_gone (the run's parent was cancelled); interrupt_cancelled; interrupt_already_resolved;
+  /// auth_elevation_required (a token on an interrupt that asks for a bearer key); forbidden (not an approver);
+  /// validation_error; correlation_mismatch; conflict (the run is paused); precondition_failed as above.
+  [[nodiscard]] virtual Result<RunStatus> resolve_interrupt(ResolveInterrupt request) = 0;
+  virtual void resolve_interrupt(ResolveInterrupt request, std::function<void(Result<RunStatus>)> done) = 0;
+
+  /// The interrupt that the node waits with. Errors: the first five of resolve_interrupt.
+  [[nodiscard]] virtual Result<InterruptView> pending_interrupt(std::string_view tenant, const RunId& run_id,
+                                                                std::string_view node_id) const = 0;
+  [[nodiscard]] virtual Result<InterruptPage> list_interrupts(const InterruptFilter& filter, std::string_view cursor,
+                                                              std::size_t limit) const = 0;
+  /// For callers whose right to the run does not come from a tenant's key. Errors: run_not_found.
+  [[nodiscard]] virtual Result<std::string> tenant_of(const RunId& run_id) const = 0;
 
   /// Errors: run_not_found, also for a run of another tenant.
   [[nodiscard]] virtual Result<RunView> run(std::string_view tenant, const RunId& run_id) const = 0;

@@ -77,7 +77,7 @@ struct EventTypeInfo {
   bool in_updates;
   bool in_values;
   bool terminal;
-  /// fold() acts on it; all others are notes.
+  /// fold() acts on its payload; all others are notes.
   bool changes_state;
 };
 
@@ -99,10 +99,10 @@ inline constexpr std::array kEventTypes = {
     EventTypeInfo{EventType::node_retried, "node.retried", false, false, false, true},
     EventTypeInfo{EventType::node_skipped, "node.skipped", true, true, false, true},
     EventTypeInfo{EventType::node_cancelled, "node.cancelled", true, true, false, true},
-    EventTypeInfo{EventType::interrupt_requested, "interrupt.requested", true, true, false, false},
-    EventTypeInfo{EventType::interrupt_resolved, "interrupt.resolved", true, true, false, false},
+    EventTypeInfo{EventType::interrupt_requested, "interrupt.requested", true, true, false, true},
+    EventTypeInfo{EventType::interrupt_resolved, "interrupt.resolved", true, true, false, true},
     EventTypeInfo{EventType::approval_requested, "approval.requested", true, true, false, false},
-    EventTypeInfo{EventType::approval_received, "approval.received", true, true, false, false},
+    EventTypeInfo{EventType::approval_received, "approval.received", true, true, false, true},
     EventTypeInfo{EventType::clarification_requested, "clarification.requested", true, true, false, false},
     EventTypeInfo{EventType::clarification_resolved, "clarification.resolved", true, true, false, false},
     EventTypeInfo{EventType::channel_written, "channel.written", false, false, false, true},

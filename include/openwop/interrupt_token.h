@@ -45,7 +45,7 @@ struct TokenKey {
 
 namespace detail {
 
-inline constexpr std::string_view kBase64Url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+inline constexpr std::string_view kBase64UrlDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 inline std::string base64url(std::string_view bytes) {
   std::string out;
@@ -55,9 +55,9 @@ inline std::string base64url(std::string_view bytes) {
   for (const char c : bytes) {
     buffer = (buffer << 8) | static_cast<unsigned char>(c);
     bits += 8;
-    for (; bits >= 6; bits -= 6) out += kBase64Url[(buffer >> (bits - 6)) & 63U];
+    for (; bits >= 6; bits -= 6) out += kBase64UrlDigits[(buffer >> (bits - 6)) & 63U];
   }
-  if (bits > 0) out += kBase64Url[(buffer << (6 - bits)) & 63U];
+  if (bits > 0) out += kBase64UrlDigits[(buffer << (6 - bits)) & 63U];
   return out;
 }
 
@@ -67,7 +67,7 @@ inline std::optional<std::string> from_base64url(std::string_view text) {
   std::uint32_t buffer = 0;
   int bits = 0;
   for (const char c : text) {
-    const auto digit = kBase64Url.find(c);
+    const auto digit = kBase64UrlDigits.find(c);
     if (digit == std::string_view::npos) return std::nullopt;
     buffer = (buffer << 6) | static_cast<std::uint32_t>(digit);
     bits += 6;

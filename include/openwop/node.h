@@ -7,8 +7,9 @@
 //  - SyncHandler   runs on the executor and may block. It runs after `node.started` is durable.
 //  - AsyncHandler  starts work on the executor and answers later through its Completion, once, from any thread.
 //
-// A handler may run again: after a retryable failure (attempt + 1), or with the same attempt after a crash or after a
-// commit of its run that failed in the store. Effects that must not be repeated go through NodeContext::step().
+// A handler may run again: after a retryable failure (attempt + 1), or with the same attempt after a crash, after a
+// commit of its run that failed in the store, after a pause, or because an interrupt that it asked for was resolved.
+// Effects that must not be repeated go through NodeContext::step().
 //
 // Thread-safety: a NodeRegistry is filled before the engine opens and only read afterwards. A NodeContext may be used
 // from any thread while its handler has not completed.
@@ -26,6 +27,7 @@
 
 #include "openwop/cost.h"
 #include "openwop/ids.h"
+#include "openwop/interrupt.h"
 #include "openwop/json.h"
 #include "openwop/run_command.h"
 #include "openwop/workflow.h"
@@ -75,6 +77,22 @@ struct NodeInvocation {
   /// W3C trace context for calls that the handler makes: the run's trace, this execution's span. Empty for pure
   /// handlers.
   std::string_view traceparent = {};
+  /// What the interrupts of this node (NodeSuspend) were resolved with, oldest first; kept over retries.
+  const std::vector<NodeAnswer>* answers = nullptr;
+
+  /// The latest of them, serialized JSON, or nothing before the first one.
+  [[nodiscard]] std::optional<std::string_view> resumed() const {
+    if (answers == nullptr || answers->empty()) return std::nullopt;
+    return answers->back().value;
+  }
+  /// The answer to the interrupt that the node gave this key.
+  [[nodiscard]] std::optional<std::string_view> answer(std::string_view key) const {
+    if (answers == nullptr) return std::nullopt;
+    for (const NodeAnswer& given : *answers) {
+      if (given.key == key) return given.value;
+    }
+    return std::nullopt;
+  }
 
   /// Raw JSON of an input port or config member, or nothing.
   [[nodiscard]] std::optional<std::string_view> input(std::string_view port) const {
@@ -145,7 +163,29 @@ struct NodeSleep {
   std::int64_t due_ms = 0;
 };
 
-using NodeOutcome = std::variant<NodeCompleted, Failure, NodeSleep>;
+/// The node waits for somebody's answer, holding nothing (protocol 03 §2). Once the interrupt is resolved the handler
+/// is called again with the same inputs and finds the answer in NodeInvocation::resumed() or answer(); it may then
+/// complete, fail, or ask the next question. If the interrupt times out, the node fails with `interrupt_timeout`.
+///
+/// The engine checks what an answer has to satisfy before the handler sees it: the actions, votes and approvers of an
+/// approval, the questions of a clarification, the correlation of an external event, and resume_schema.
+/// Data of another shape than the kind's fails the node, with node.suspend-failed in the log.
+struct NodeSuspend {
+  InterruptKind kind = InterruptKind::custom;
+  std::string data = "{}";         // serialized object
+  std::string resume_schema = {};  // serialized JSON Schema, or empty
+  std::int64_t timeout_ms = 0;     // 0 = none
+  /// The node's own name for the question; empty: numbered. One that has been answered must not be asked again.
+  std::string key = {};
+  /// No signed token resolves it: a bearer key has to.
+  bool bearer_only = false;
+  /// Written in the same commit: the first two before the suspension, the events after it.
+  std::vector<VariableWrite> variables = {};
+  std::vector<ChannelWrite> channels = {};
+  std::vector<Event> events = {};
+};
+
+using NodeOutcome = std::variant<NodeCompleted, Failure, NodeSleep, NodeSuspend>;
 
 /// What a SyncHandler or AsyncHandler works with.
 class NodeContext {
@@ -155,6 +195,8 @@ class NodeContext {
   [[nodiscard]] virtual const NodeInvocation& invocation() const = 0;
 
   [[nodiscard]] std::optional<std::string_view> input(std::string_view port) const { return invocation().input(port); }
+  [[nodiscard]] std::optional<std::string_view> resumed() const { return invocation().resumed(); }
+  [[nodiscard]] std::optional<std::string_view> answer(std::string_view key) const { return invocation().answer(key); }
   template <class T>
   [[nodiscard]] Result<T> input_as(std::string_view port) const {
     return invocation().input_as<T>(port);
@@ -239,7 +281,8 @@ class NodeRegistry {
   std::map<std::string, std::shared_ptr<const NodeType>, std::less<>> types_;
 };
 
-/// core.start end noop identity delay fail conditional loop parallel merge setVariable getVariable channelWrite.
+/// core.start end noop identity delay fail conditional loop parallel merge setVariable getVariable channelWrite
+/// approvalGate clarificationGate interrupt.
 void add_builtin_nodes(NodeRegistry& registry);
 
 /// Types that only conformance fixtures use: conformance.requiresMissing, conformance.cost.emit.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -87,11 +88,38 @@ struct SuspendNode {
   std::string interrupt_id;
   std::string kind;  // InterruptPayload kind
   std::string key;
+  std::string run_id = {};
+  std::string node_key = {};
+  /// Serialized object. Empty: a wait that is no interrupt, with neither interrupt.requested nor a legacy twin.
+  std::string data = {};
+  std::string resume_schema = {};  // serialized JSON Schema, or empty
+  std::int64_t timeout_ms = 0;     // 0 = none
+  bool bearer_only = false;
+};
+/// What approval.received tells of a decision.
+struct ApprovalRecord {
+  std::string action;      // accept, reject, refine, edit-accept, timeout
+  std::string decided_by;  // empty only for a timeout
+  /// Nobody knows who decided: such a vote replaces none.
+  bool anonymous = false;
+  std::string comment = {};          // serialized string, or empty
+  std::string feedback = {};         // serialized string, or empty
+  std::string refine_feedback = {};  // serialized object, or empty
+  std::string edited_artifact = {};  // serialized JSON, or empty
+};
+/// An approval's vote that does not close it, or its timeout.
+struct RecordDecision {
+  std::string node_id;
+  ApprovalRecord record;
 };
 struct ResumeNode {
   std::string node_id;
   std::string interrupt_id;
   std::string resume_value = "null";
+  /// Empty: the wait was no interrupt; only node.resumed is written.
+  std::string kind = {};
+  std::string resolved_by = {};
+  std::optional<ApprovalRecord> decision = {};  // of an approval
 };
 struct WriteVariable {
   std::string node_id;
@@ -132,6 +160,11 @@ struct PauseRun {
   std::string reason = {};
   std::string drain_policy = "drain-current-node";
 };
+/// A pause that has to wait for handlers in flight: asked for (`withdrawn` false), or given up.
+struct RequestPause {
+  std::string reason = {};
+  bool withdrawn = false;
+};
 struct ResumeRun {
   std::string reason = {};
 };
@@ -150,10 +183,10 @@ struct TakeOver {};
 
 }  // namespace command
 
-using RunCommand =
-    std::variant<command::StartRun, command::StartNode, command::CompleteNode, command::FailNode, command::RetryNode,
-                 command::SkipNode, command::SuspendNode, command::ResumeNode, command::WriteVariable,
-                 command::WriteChannel, command::AppendNote, command::PinVersion, command::PauseRun, command::ResumeRun,
-                 command::CompleteRun, command::FailRun, command::CancelRun, command::TakeOver>;
+using RunCommand = std::variant<command::StartRun, command::StartNode, command::CompleteNode, command::FailNode,
+                                command::RetryNode, command::SkipNode, command::SuspendNode, command::RecordDecision,
+                                command::ResumeNode, command::WriteVariable, command::WriteChannel, command::AppendNote,
+                                command::PinVersion, command::PauseRun, command::RequestPause, command::ResumeRun,
+                                command::CompleteRun, command::FailRun, command::CancelRun, command::TakeOver>;
 
 }  // namespace openwop

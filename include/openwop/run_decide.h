@@ -5,6 +5,7 @@
 // node in flight (each gets node.cancelled before the terminal event, protocol 02 §3.3).
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "openwop/run_command.h"
@@ -153,19 +154,37 @@ class Decision {
     if (auto allowed = require_transition(state_, trigger, "suspension"); !allowed) return allowed;
     if (auto allowed = node_in_flight(c.node_id, "suspend"); !allowed) return allowed;
     Event& event = emit(EventType::node_suspended, c.node_id);
-    // In 1.0 the enum of `kind` has four values; other kinds stay out of the payload (protocol 02 §2.2).
-    const bool nameable =
-        c.kind == "approval" || c.kind == "clarification" || c.kind == "external-event" || c.kind == "custom";
+    const bool nameable = in_event_enum(c.kind);
     {
       json::ObjectWriter payload = begin(event);
       payload.string("nodeId", c.node_id);
       payload.string("interruptId", c.interrupt_id);
       if (nameable) payload.string("kind", c.kind);
       if (!c.key.empty()) payload.string("key", c.key);
-      if (c.kind == "low-confidence") payload.string("reason", "low-confidence");
+      if (c.kind == "low-confidence") add_low_confidence(payload, c.data);
       if (c.kind.starts_with("conversation")) payload.string("reason", "conversation-input");
     }
     if (!nameable) json::ObjectWriter(event.hidden).string("kind", c.kind);
+    if (c.data.empty()) return {};
+    request_interrupt(c);
+    if (c.kind == interrupt_kind_name(InterruptKind::approval)) request_approval(c);
+    if (c.kind == interrupt_kind_name(InterruptKind::clarification)) {
+      Event& twin = emit(EventType::clarification_requested, c.node_id);
+      json::ObjectWriter payload = begin(twin);
+      payload.string("nodeId", c.node_id);
+      payload.string("interruptId", c.interrupt_id);
+      payload.raw("questions", json::member(c.data, "questions").value_or("[]"));
+    }
+    return {};
+  }
+
+  Status operator()(const command::RecordDecision& c) {
+    if (auto allowed = progress("a decision"); !allowed) return allowed;
+    const InterruptState* interrupt = state_.find_interrupt(c.node_id);
+    if (interrupt == nullptr || interrupt->outcome != InterruptOutcome::pending) {
+      return node_conflict(c.node_id, "decide on");
+    }
+    record_decision(c.node_id, c.record);
     return {};
   }
 
@@ -173,6 +192,7 @@ class Decision {
     if (auto allowed = require_transition(state_, RunTrigger::resolve, "resolution"); !allowed) return allowed;
     const NodeState* node = state_.find_node(c.node_id);
     if (node == nullptr || node->status != NodeStatus::suspended) return node_conflict(c.node_id, "resume");
+    if (!c.kind.empty()) resolve_interrupt(c);
     Event& event = emit(EventType::node_resumed, c.node_id);
     json::ObjectWriter payload = begin(event);
     payload.string("nodeId", c.node_id);
@@ -251,11 +271,31 @@ class Decision {
   }
 
   Status operator()(const command::PauseRun& c) {
-    if (auto allowed = require_transition(state_, RunTrigger::pause, "pause"); !allowed) return allowed;
+    // A waiting run cannot be paused, but one that began to wait after a pause had been promised is.
+    const bool promised = state_.pause_asked_ms != 0 && is_waiting(state_.status);
+    if (auto allowed = require_transition(state_, RunTrigger::pause, "pause"); !allowed && !promised) return allowed;
     Event& event = emit(EventType::run_paused);
     json::ObjectWriter payload = begin(event);
     if (!c.reason.empty()) payload.string("reason", c.reason);
     payload.string("drainPolicy", c.drain_policy);
+    return {};
+  }
+
+  /// The vocabulary of `run.` is closed and has no word for a pause that is asked for, so a log line of the host's
+  /// carries it: readers see why nothing new starts, and fold() reads the hidden part.
+  Status operator()(const command::RequestPause& c) {
+    const RunTrigger trigger = c.withdrawn ? RunTrigger::progress : RunTrigger::pause;
+    if (auto allowed = require_transition(state_, trigger, "pause"); !allowed) return allowed;
+    Event& event = emit(EventType::log_appended);
+    begin(event)
+        .string("level", "info")
+        .string("message", c.withdrawn ? "the pause is withdrawn" : "the run pauses when the nodes at work have ended");
+    json::ObjectWriter hidden(event.hidden);
+    if (c.withdrawn) {
+      hidden.raw("pause", "null");
+    } else {
+      json::ObjectWriter(hidden.value_of("pause")).string("reason", c.reason);
+    }
     return {};
   }
 
@@ -322,6 +362,97 @@ class Decision {
     event.payload.clear();
     return json::ObjectWriter(event.payload);
   }
+
+  // ---- interrupts (protocol 03 §2.4) ----
+
+  static bool in_event_enum(std::string_view kind) {
+    const InterruptKindInfo* info = find_interrupt_kind(kind);
+    return info != nullptr && info->in_event_enum;
+  }
+  static void add_low_confidence(json::ObjectWriter& payload, std::string_view data) {
+    payload.string("reason", "low-confidence");
+    for (const std::string_view name : {"agentId", "threshold", "observed"}) {
+      if (const auto value = json::member(data, name)) payload.raw(name, *value);
+    }
+  }
+
+  /// The superset of the closed InterruptPayload and of the identity fields that 1.0 also asks for.
+  void request_interrupt(const command::SuspendNode& c) {
+    Event& event = emit(EventType::interrupt_requested, c.node_id);
+    {
+      json::ObjectWriter payload = begin(event);
+      payload.string("runId", c.run_id);
+      payload.string("nodeId", c.node_id);
+      payload.string("interruptId", c.interrupt_id);
+      payload.string("kind", c.kind);
+      payload.string("key", c.key);
+      payload.raw("data", c.data);
+      if (!c.resume_schema.empty()) payload.raw("resumeSchema", c.resume_schema);
+      if (c.timeout_ms > 0) payload.integer("timeoutMs", c.timeout_ms);
+      payload.string("requestedAt", format_rfc3339(now_ms_));
+    }
+    if (c.node_key.empty() && !c.bearer_only) return;
+    json::ObjectWriter hidden(event.hidden);
+    if (!c.node_key.empty()) hidden.string("nodeKey", c.node_key);
+    if (c.bearer_only) hidden.boolean("bearerOnly", true);
+  }
+
+  void request_approval(const command::SuspendNode& c) {
+    Event& twin = emit(EventType::approval_requested, c.node_id);
+    json::ObjectWriter payload = begin(twin);
+    payload.string("nodeId", c.node_id);
+    payload.string("interruptId", c.interrupt_id);
+    for (const std::string_view name : {"artifactId", "artifactType", "title", "approversList", "requiredApprovals"}) {
+      if (const auto value = json::member(c.data, name)) payload.raw(name, *value);
+    }
+    // This older vocabulary spells one action differently.
+    std::string& actions = payload.value_of("actions");
+    actions += '[';
+    bool first = true;
+    json::for_each_element(json::member(c.data, "actions").value_or("[]"), [&](std::string_view action) {
+      if (!std::exchange(first, false)) actions += ',';
+      actions += action == "\"edit-accept\"" ? std::string_view("\"edit\"") : action;
+      return true;
+    });
+    actions += ']';
+  }
+
+  void record_decision(std::string_view node_id, const command::ApprovalRecord& record) {
+    Event& event = emit(EventType::approval_received, node_id);
+    {
+      json::ObjectWriter payload = begin(event);
+      payload.string("nodeId", node_id);
+      payload.string("action", record.action);
+      if (!record.decided_by.empty()) payload.string("decidedBy", record.decided_by);
+      payload.string("decidedAt", format_rfc3339(now_ms_));
+      if (!record.comment.empty()) payload.raw("comment", record.comment);
+      if (!record.feedback.empty()) payload.raw("feedback", record.feedback);
+      if (!record.refine_feedback.empty()) payload.raw("refineFeedback", record.refine_feedback);
+      if (!record.edited_artifact.empty()) payload.raw("editedArtifactData", record.edited_artifact);
+    }
+    if (record.anonymous) json::ObjectWriter(event.hidden).boolean("anonymous", true);
+  }
+
+  void resolve_interrupt(const command::ResumeNode& c) {
+    {
+      Event& event = emit(EventType::interrupt_resolved, c.node_id);
+      json::ObjectWriter payload = begin(event);
+      payload.string("nodeId", c.node_id);
+      payload.string("interruptId", c.interrupt_id);
+      if (in_event_enum(c.kind)) payload.string("kind", c.kind);
+      payload.raw("resumeValue", c.resume_value);
+      payload.string("resolvedAt", format_rfc3339(now_ms_));
+      if (!c.resolved_by.empty()) payload.string("resolvedBy", c.resolved_by);
+    }
+    if (c.decision) record_decision(c.node_id, *c.decision);
+    if (c.kind != interrupt_kind_name(InterruptKind::clarification)) return;
+    Event& event = emit(EventType::clarification_resolved, c.node_id);
+    json::ObjectWriter payload = begin(event);
+    payload.string("nodeId", c.node_id);
+    payload.raw("answers", json::member(c.resume_value, "answers").value_or("{}"));
+    if (!c.resolved_by.empty()) payload.string("answeredBy", c.resolved_by);
+  }
+
   [[nodiscard]] std::int64_t duration_since(std::int64_t since_ms) const {
     return now_ms_ > since_ms ? now_ms_ - since_ms : 0;
   }

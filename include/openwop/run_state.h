@@ -13,6 +13,7 @@
 
 #include "openwop/cost.h"
 #include "openwop/event.h"
+#include "openwop/interrupt.h"
 #include "openwop/reducers.h"
 #include "openwop/run_status.h"
 
@@ -39,6 +40,9 @@ constexpr bool is_in_flight(NodeStatus status) {
 }
 constexpr bool has_ended(NodeStatus status) { return status >= NodeStatus::completed; }
 
+/// The reason of run.cancelled when the run that a run belongs to was cancelled (protocol 03 §6.5).
+inline constexpr std::string_view kParentCancelled = "parent-cancelled";
+
 struct NodeState {
   NodeStatus status = NodeStatus::idle;
   std::uint32_t attempt = 0;    // zero-based, within this iteration
@@ -51,7 +55,15 @@ struct NodeState {
   /// For suspended: the run's status because of it, and the sequence of the suspension.
   RunStatus waits_as = RunStatus::waiting_approval;
   std::uint64_t suspended_at = 0;
-  /// Sequence of the node.started event: names one execution, so that an answer to an older one is told apart.
+  /// How often the node has suspended in this run, and in this execution of it.
+  std::uint32_t suspensions = 0;
+  std::uint32_t rounds = 0;
+  /// Of those in this execution, how many asked for clarification.
+  std::uint32_t clarifications = 0;
+  /// What its interrupts in this iteration were resolved with, oldest first.
+  std::vector<NodeAnswer> answers = {};
+  /// Sequence of the event that set the handler to work (node.started, node.resumed, or run.resumed after a pause):
+  /// names one execution, so that an answer to an older one is told apart.
   std::uint64_t started_sequence = 0;
   /// Events that the handler of this execution has had recorded while it worked (NodeContext::emit).
   std::uint64_t emitted = 0;
@@ -80,12 +92,35 @@ struct RunState {
   std::map<std::uint32_t, std::uint32_t> loopbacks = {};       // loopback edge -> times followed
   std::map<std::string, std::int64_t, std::less<>> pins = {};  // change id -> version (protocol 02 §4.3)
   RunCost cost = {};
+  /// The latest interrupt of each node, resolved ones too.
+  std::map<std::string, InterruptState, std::less<>> interrupts = {};
+  /// A pause waits for handlers in flight: since when (0: none does), and what its caller gave as the reason.
+  std::int64_t pause_asked_ms = 0;
+  std::int64_t paused_ms = 0;  // when the run was paused last
+  std::string pause_reason = {};
+  /// Cancelled because the run that it belongs to was.
+  bool cancelled_by_parent = false;
   std::string outputs = {};  // of run.completed
   std::string error = {};    // of run.failed
 
   [[nodiscard]] const NodeState* find_node(std::string_view id) const {
     const auto at = nodes.find(id);
     return at == nodes.end() ? nullptr : &at->second;
+  }
+  [[nodiscard]] const InterruptState* find_interrupt(std::string_view node_id) const {
+    const auto at = interrupts.find(node_id);
+    return at == interrupts.end() ? nullptr : &at->second;
+  }
+  /// The suspended node that the run's status speaks of: the latest; or null.
+  [[nodiscard]] const std::string* latest_suspended() const {
+    const std::string* latest = nullptr;
+    std::uint64_t at = 0;
+    for (const auto& [id, node] : nodes) {
+      if (node.status != NodeStatus::suspended || (latest != nullptr && node.suspended_at < at)) continue;
+      latest = &id;
+      at = node.suspended_at;
+    }
+    return latest;
   }
 };
 
@@ -124,15 +159,35 @@ inline void set_status(RunState& state, RunStatus status, std::int64_t now_ms) {
   state.status = status;
 }
 
-/// A node may have left its suspension: the run shows what the latest of the others waits for, or runs again.
+/// What a run shows that is neither paused nor over: what its latest suspension waits for, or that it runs.
+inline RunStatus live_status(const RunState& state) {
+  const std::string* latest = state.latest_suspended();
+  return latest == nullptr ? RunStatus::running : state.nodes.find(*latest)->second.waits_as;
+}
+
+/// A node may have left its suspension.
 inline void leave_suspension(RunState& state, std::int64_t now_ms) {
-  if (!is_waiting(state.status)) return;
-  const NodeState* latest = nullptr;
-  for (const auto& [id, node] : state.nodes) {
-    if (node.status != NodeStatus::suspended) continue;
-    if (latest == nullptr || node.suspended_at > latest->suspended_at) latest = &node;
+  if (is_waiting(state.status)) set_status(state, live_status(state), now_ms);
+}
+
+inline std::string text_member(std::string_view object, std::string_view name) {
+  const auto raw = json::member(object, name);
+  return raw ? json::as_string(*raw).value_or("") : std::string();
+}
+
+/// The real value of a member behind a redacted one.
+inline std::string_view real_member(const EventView& event, std::string_view name, std::string_view fallback) {
+  if (!event.hidden.empty()) {
+    if (const auto real = json::member(event.hidden, name)) return *real;
   }
-  set_status(state, latest == nullptr ? RunStatus::running : latest->waits_as, now_ms);
+  return json::member(event.payload, name).value_or(fallback);
+}
+
+/// The node's interrupt, if it still waits for its resolution.
+inline InterruptState* pending_interrupt(RunState& state, std::string_view node_id) {
+  const auto at = state.interrupts.find(node_id);
+  const bool pending = at != state.interrupts.end() && at->second.outcome == InterruptOutcome::pending;
+  return pending ? &at->second : nullptr;
 }
 
 inline void fold_node_started(RunState& state, const EventView& event) {
@@ -146,6 +201,8 @@ inline void fold_node_started(RunState& state, const EventView& event) {
   node.emitted = 0;
   node.attempt = static_cast<std::uint32_t>(integer_member(event.payload, "attempt"));
   node.triggered = false;
+  node.rounds = 0;
+  node.clarifications = 0;
   ++state.node_executions;
 }
 
@@ -167,6 +224,7 @@ inline void fold_edges(RunState& state, NodeState& node, std::string_view hidden
     body_node.status = NodeStatus::idle;
     body_node.live_edges.clear();
     body_node.attempt = 0;
+    body_node.answers.clear();
     ++body_node.iteration;
     body_node.triggered = first;  // the loop's target comes first
     first = false;
@@ -184,6 +242,10 @@ inline void fold_node_ended(RunState& state, const EventView& event, NodeStatus 
   enter(node, status, event);
   node.triggered = false;
   node.inputs.clear();
+  if (InterruptState* interrupt = pending_interrupt(state, event.node_id)) {
+    // Only its own timeout ends an interrupt while the run goes on.
+    interrupt->outcome = status == NodeStatus::failed ? InterruptOutcome::timed_out : InterruptOutcome::cancelled;
+  }
   if (status == NodeStatus::completed) {
     const auto shown = json::member(event.payload, "outputs");
     const auto real = event.hidden.empty() ? std::nullopt : json::member(event.hidden, "outputs");
@@ -244,30 +306,103 @@ inline void fold_note(RunState& state, const EventView& event) {
 }
 
 inline RunStatus waiting_status_for(std::string_view kind) {
-  if (kind == "external-event") return RunStatus::waiting_external;
-  if (kind == "clarification" || kind == "custom" || kind.starts_with("conversation")) return RunStatus::waiting_input;
-  return RunStatus::waiting_approval;
+  const InterruptKindInfo* info = find_interrupt_kind(kind);
+  return info == nullptr ? RunStatus::waiting_approval : info->waits_as;
 }
 
 inline void fold_node_suspended(RunState& state, const EventView& event) {
-  std::string kind = json::as_string(json::member(event.payload, "kind").value_or("null")).value_or("");
-  if (!event.hidden.empty() && kind.empty()) {
-    kind = json::as_string(json::member(event.hidden, "kind").value_or("null")).value_or("");
-  }
+  std::string kind = text_member(event.payload, "kind");
+  if (!event.hidden.empty() && kind.empty()) kind = text_member(event.hidden, "kind");
   NodeState& node = node_of(state, event.node_id);
   enter(node, NodeStatus::suspended, event);
   node.waits_as = waiting_status_for(kind);
   node.suspended_at = event.sequence;
+  ++node.suspensions;
+  ++node.rounds;
+  if (kind == interrupt_kind_name(InterruptKind::clarification)) ++node.clarifications;
   set_status(state, node.waits_as, event.time_ms);
 }
 
+inline void fold_interrupt_requested(RunState& state, const EventView& event) {
+  InterruptState interrupt;
+  interrupt.id = text_member(event.payload, "interruptId");
+  interrupt.kind = text_member(event.payload, "kind");
+  interrupt.key = text_member(event.payload, "key");
+  interrupt.data = real_member(event, "data", "{}");
+  interrupt.resume_schema = json::member(event.payload, "resumeSchema").value_or("");
+  interrupt.timeout_ms = integer_member(event.payload, "timeoutMs");
+  interrupt.requested_ms = event.time_ms;
+  if (!event.hidden.empty()) {
+    interrupt.node_key = text_member(event.hidden, "nodeKey");
+    interrupt.bearer_only = json::member(event.hidden, "bearerOnly").has_value();
+  }
+  NodeState& node = node_of(state, event.node_id);
+  if (node.status == NodeStatus::suspended) node.due_ms = interrupt.due_ms();
+  state.interrupts.insert_or_assign(std::string(event.node_id), std::move(interrupt));
+}
+
+inline void fold_interrupt_resolved(RunState& state, const EventView& event) {
+  if (InterruptState* interrupt = pending_interrupt(state, event.node_id)) {
+    interrupt->outcome = InterruptOutcome::resumed;
+  }
+}
+
+/// A vote: the same voter's earlier one is replaced.
+inline void fold_approval_received(RunState& state, const EventView& event) {
+  InterruptState* interrupt = pending_interrupt(state, event.node_id);
+  const std::string action = text_member(event.payload, "action");
+  if (interrupt == nullptr || action.empty() || action == "timeout") return;
+  const bool anonymous = !event.hidden.empty() && json::member(event.hidden, "anonymous").has_value();
+  InterruptVote vote{anonymous ? std::string() : text_member(event.payload, "decidedBy"), action, event.time_ms,
+                     std::string(real_member(event, "editedArtifactData", ""))};
+  if (!vote.actor.empty()) {
+    std::erase_if(interrupt->votes, [&](const InterruptVote& earlier) { return earlier.actor == vote.actor; });
+  }
+  interrupt->votes.push_back(std::move(vote));
+  ++interrupt->exchanges;
+}
+
 inline void fold_node_resumed(RunState& state, const EventView& event) {
-  enter(node_of(state, event.node_id), NodeStatus::running, event);
+  NodeState& node = node_of(state, event.node_id);
+  enter(node, NodeStatus::running, event);
+  node.started_sequence = event.sequence;
+  const InterruptState* interrupt = state.find_interrupt(event.node_id);
+  node.answers.push_back({interrupt == nullptr ? std::string() : interrupt->node_key,
+                          std::string(real_member(event, "resumeValue", "null"))});
   leave_suspension(state, event.time_ms);
+}
+
+inline void clear_pause_request(RunState& state) {
+  state.pause_asked_ms = 0;
+  state.pause_reason.clear();
+}
+
+/// The host's note of a pause that waits for handlers in flight: {"pause":{"reason"}} or {"pause":null}.
+inline void fold_pause_request(RunState& state, const EventView& event) {
+  if (event.hidden.empty()) return;
+  const auto pause = json::member(event.hidden, "pause");
+  if (!pause) return;
+  clear_pause_request(state);
+  if (json::kind(*pause) != json::Kind::object) return;
+  state.pause_asked_ms = event.time_ms;
+  state.pause_reason = text_member(*pause, "reason");
+}
+
+inline void fold_run_resumed(RunState& state, const EventView& event) {
+  // Also the mark of a takeover, which changes no status (protocol 01 §14.4).
+  if (state.status != RunStatus::paused) return;
+  set_status(state, live_status(state), event.time_ms);
+  // A pause stops handlers; their executions begin again, under a new name.
+  for (auto& [id, node] : state.nodes) {
+    if (node.status != NodeStatus::running) continue;
+    node.since_ms = event.time_ms;
+    node.started_sequence = event.sequence;
+  }
 }
 
 inline void fold_run_ended(RunState& state, const EventView& event, RunStatus status) {
   set_status(state, status, event.time_ms);
+  clear_pause_request(state);
   state.ended_ms = event.time_ms;
   if (status == RunStatus::completed) state.outputs = json::member(event.payload, "outputs").value_or("");
   if (status == RunStatus::failed) state.error = json::member(event.payload, "error").value_or("{}");
@@ -286,12 +421,16 @@ inline void fold(RunState& state, const EventView& event) {
       break;
     case EventType::run_completed: detail::fold_run_ended(state, event, RunStatus::completed); break;
     case EventType::run_failed: detail::fold_run_ended(state, event, RunStatus::failed); break;
-    case EventType::run_cancelled: detail::fold_run_ended(state, event, RunStatus::cancelled); break;
-    case EventType::run_paused: detail::set_status(state, RunStatus::paused, event.time_ms); break;
-    case EventType::run_resumed:
-      // Also the mark of a takeover, which changes no status (protocol 01 §14.4).
-      if (state.status == RunStatus::paused) detail::set_status(state, RunStatus::running, event.time_ms);
+    case EventType::run_cancelled:
+      detail::fold_run_ended(state, event, RunStatus::cancelled);
+      state.cancelled_by_parent = detail::text_member(event.payload, "reason") == kParentCancelled;
       break;
+    case EventType::run_paused:
+      detail::set_status(state, RunStatus::paused, event.time_ms);
+      detail::clear_pause_request(state);
+      state.paused_ms = event.time_ms;
+      break;
+    case EventType::run_resumed: detail::fold_run_resumed(state, event); break;
     case EventType::node_started: detail::fold_node_started(state, event); break;
     case EventType::node_completed: detail::fold_node_ended(state, event, NodeStatus::completed); break;
     case EventType::node_failed: detail::fold_node_ended(state, event, NodeStatus::failed); break;
@@ -305,26 +444,29 @@ inline void fold(RunState& state, const EventView& event) {
         node.due_ms = std::numeric_limits<std::int64_t>::max();
       }
       node.error = json::member(event.payload, "lastError").value_or("{}");
+      if (auto* interrupt = detail::pending_interrupt(state, event.node_id)) {
+        interrupt->outcome = InterruptOutcome::timed_out;
+      }
       detail::leave_suspension(state, event.time_ms);
       break;
     }
     case EventType::node_suspended: detail::fold_node_suspended(state, event); break;
     case EventType::node_resumed: detail::fold_node_resumed(state, event); break;
+    case EventType::interrupt_requested: detail::fold_interrupt_requested(state, event); break;
+    case EventType::interrupt_resolved: detail::fold_interrupt_resolved(state, event); break;
+    case EventType::approval_received: detail::fold_approval_received(state, event); break;
+    case EventType::log_appended: detail::fold_pause_request(state, event); break;
     case EventType::channel_written: detail::fold_channel_written(state, event); break;
     case EventType::variable_changed: detail::fold_variable_changed(state, event); break;
     case EventType::version_pinned: detail::fold_version_pinned(state, event); break;
     case EventType::run_resuming:
     case EventType::run_restored_from_snapshot:
     case EventType::node_suspend_failed:
-    case EventType::interrupt_requested:
-    case EventType::interrupt_resolved:
     case EventType::approval_requested:
-    case EventType::approval_received:
     case EventType::clarification_requested:
     case EventType::clarification_resolved:
     case EventType::artifact_created:
     case EventType::output_chunk:
-    case EventType::log_appended:
     case EventType::workflow_restored:
     case EventType::workflow_loopback_limit:
     case EventType::workflow_stalled:

@@ -2,6 +2,7 @@
 #include "engine/configurable_check.h"
 #include "engine/create_check.h"
 #include "engine/engine_impl.h"
+#include "engine/interrupt_rows.h"
 #include "engine/run_reader.h"
 #include "engine/scope_claim.h"
 #include "openwop/log.h"
@@ -110,15 +111,74 @@ Result<CreatedRun> EngineImpl::create_run(CreateRun request) {
   return wait_for<CreatedRun>([&](auto answer) { create_run(std::move(request), std::move(answer)); });
 }
 
+template <class Call>
+void EngineImpl::ask(Call call, RunRequest request, std::string actor, std::function<void(Result<RunStatus>)> done) {
+  if (auto admitted = admit(call.run_id); !admitted) return done(std::move(admitted).error());
+  core_.post(RequestMessage{call.run_id, std::move(call.tenant), std::move(request), std::move(actor),
+                            std::move(call.claim), std::move(done)});
+}
+
 void EngineImpl::cancel_run(CancelRun request, std::function<void(Result<RunStatus>)> done) {
-  if (auto admitted = admit(request.run_id); !admitted) return done(std::move(admitted).error());
-  const RunId run = request.run_id;
-  core_.post(CancelMessage{run, std::move(request), std::move(done)});
+  command::CancelRun command{std::move(request.reason), request.cancelled_by};
+  std::string actor = std::move(request.cancelled_by);
+  ask(std::move(request), std::move(command), std::move(actor), std::move(done));
 }
 
 Result<RunStatus> EngineImpl::cancel_run(CancelRun request) {
   return wait_for<RunStatus>([&](auto answer) { cancel_run(std::move(request), std::move(answer)); });
 }
+
+void EngineImpl::pause_run(PauseRun request, std::function<void(Result<RunStatus>)> done) {
+  command::PauseRun command{std::move(request.reason), std::string(drain_policy_name(request.drain_policy))};
+  std::string actor = std::move(request.paused_by);
+  ask(std::move(request), std::move(command), std::move(actor), std::move(done));
+}
+
+Result<RunStatus> EngineImpl::pause_run(PauseRun request) {
+  return wait_for<RunStatus>([&](auto answer) { pause_run(std::move(request), std::move(answer)); });
+}
+
+void EngineImpl::resume_run(ResumeRun request, std::function<void(Result<RunStatus>)> done) {
+  command::ResumeRun command{std::move(request.reason)};
+  std::string actor = std::move(request.resumed_by);
+  ask(std::move(request), std::move(command), std::move(actor), std::move(done));
+}
+
+Result<RunStatus> EngineImpl::resume_run(ResumeRun request) {
+  return wait_for<RunStatus>([&](auto answer) { resume_run(std::move(request), std::move(answer)); });
+}
+
+// ---- interrupts ----
+
+void EngineImpl::resolve_interrupt(ResolveInterrupt request, std::function<void(Result<RunStatus>)> done) {
+  const auto view = run(request.tenant, request.run_id);
+  if (!view) return done(view.error());
+  auto resolution = check_resolution(core_.options, *view, request);
+  if (!resolution) return done(std::move(resolution).error());
+  std::string actor = resolution->resolved_by;
+  ask(std::move(request), std::move(*resolution), std::move(actor), std::move(done));
+}
+
+Result<RunStatus> EngineImpl::resolve_interrupt(ResolveInterrupt request) {
+  return wait_for<RunStatus>([&](auto answer) { resolve_interrupt(std::move(request), std::move(answer)); });
+}
+
+Result<InterruptView> EngineImpl::pending_interrupt(std::string_view tenant, const RunId& run_id,
+                                                    std::string_view node_id) const {
+  const auto view = run(tenant, run_id);
+  if (!view) return view.error();
+  const auto interrupt = find_pending(view->state, node_id, {});
+  if (!interrupt) return interrupt.error();
+  return InterruptView{run_id, view->header.workflow_id, std::string(node_id), **interrupt};
+}
+
+Result<InterruptPage> EngineImpl::list_interrupts(const InterruptFilter& filter, std::string_view cursor,
+                                                  std::size_t limit) const {
+  if (limit == 0) return Error{ErrorCode::validation_error, "the limit of a listing must be at least 1"};
+  return runtime::list_interrupts(core_.store, filter, cursor, limit);
+}
+
+Result<std::string> EngineImpl::tenant_of(const RunId& run_id) const { return read_tenant(core_.store, run_id); }
 
 Result<RunView> EngineImpl::run(std::string_view tenant, const RunId& run_id) const {
   return read_run(core_.store, core_.catalog, tenant, run_id, std::nullopt);

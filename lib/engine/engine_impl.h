@@ -31,6 +31,18 @@ class EngineImpl final : public Engine, private HandlerHost {
   [[nodiscard]] Result<RunStatus> cancel_run(CancelRun request) override;
   void cancel_run(CancelRun request, std::function<void(Result<RunStatus>)> done) override;
 
+  [[nodiscard]] Result<RunStatus> pause_run(PauseRun request) override;
+  void pause_run(PauseRun request, std::function<void(Result<RunStatus>)> done) override;
+  [[nodiscard]] Result<RunStatus> resume_run(ResumeRun request) override;
+  void resume_run(ResumeRun request, std::function<void(Result<RunStatus>)> done) override;
+  [[nodiscard]] Result<RunStatus> resolve_interrupt(ResolveInterrupt request) override;
+  void resolve_interrupt(ResolveInterrupt request, std::function<void(Result<RunStatus>)> done) override;
+  [[nodiscard]] Result<InterruptView> pending_interrupt(std::string_view tenant, const RunId& run_id,
+                                                        std::string_view node_id) const override;
+  [[nodiscard]] Result<InterruptPage> list_interrupts(const InterruptFilter& filter, std::string_view cursor,
+                                                      std::size_t limit) const override;
+  [[nodiscard]] Result<std::string> tenant_of(const RunId& run_id) const override;
+
   [[nodiscard]] Result<RunView> run(std::string_view tenant, const RunId& run_id) const override;
   [[nodiscard]] Result<RunView> run_at(std::string_view tenant, const RunId& run_id,
                                        std::uint64_t sequence) const override;
@@ -67,6 +79,9 @@ class EngineImpl final : public Engine, private HandlerHost {
   [[nodiscard]] bool driven() const { return core_.options.threads == 0; }
   [[nodiscard]] Shard& shard_of(const RunId& run) { return *shards_[std::hash<RunId>{}(run) % shards_.size()]; }
   [[nodiscard]] Status admit(const RunId& run) const;
+  /// Hands a request to its run's shard.
+  template <class Call>
+  void ask(Call call, RunRequest request, std::string actor, std::function<void(Result<RunStatus>)> done);
   [[nodiscard]] Status recover();
   /// The loop of a shard thread; the first shard also keeps time.
   void run_shard(std::size_t index);

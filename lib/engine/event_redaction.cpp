@@ -10,6 +10,8 @@ std::string_view folded_member(EventType type) {
   if (type == EventType::variable_changed) return "next";
   if (type == EventType::channel_written) return "value";
   if (type == EventType::node_resumed || type == EventType::interrupt_resolved) return "resumeValue";
+  if (type == EventType::interrupt_requested) return "data";
+  if (type == EventType::approval_received) return "editedArtifactData";
   return {};
 }
 

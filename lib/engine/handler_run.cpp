@@ -25,8 +25,9 @@ std::string encode_step(const Result<std::string>& outcome) {
     out += '\0';
     bytes::put_string(out, *outcome);
   } else {
-    out += '\1';
-    bytes::put_varint(out, static_cast<std::uint64_t>(outcome.error().code));
+    out += '\2';
+    // By name: the numbers of the enum change between builds.
+    bytes::put_string(out, error_name(outcome.error().code));
     bytes::put_string(out, outcome.error().message);
     bytes::put_string(out, outcome.error().details);
   }
@@ -41,8 +42,10 @@ Result<std::string> decode_step(std::string_view row) {
     if (reader.ok()) return outcome;
   }
   Error error;
-  const std::uint64_t code = reader.varint();
-  error.code = code < kErrorCodes.size() ? static_cast<ErrorCode>(code) : ErrorCode::internal_error;
+  const std::string_view code = reader.string();
+  for (const ErrorCodeInfo& info : kErrorCodes) {
+    if (info.name == code) error.code = info.code;
+  }
   error.message = reader.string();
   error.details = reader.string();
   if (!reader.ok()) return Error{ErrorCode::store_corrupt, "the recorded outcome of a step does not decode"};
@@ -74,6 +77,7 @@ HandlerRun::HandlerRun(std::shared_ptr<HostLink> link, std::shared_ptr<const Nod
   trace.span_id = node_span_id(facts_.run_id, facts_.token);
   traceparent_ = format_traceparent(trace);
   invocation_.traceparent = traceparent_;
+  invocation_.answers = &facts_.answers;
   random_state_ =
       fnv1a(node.id, fnv1a(facts_.run_id.view())) ^ (std::uint64_t{facts_.attempt} << 32) ^ facts_.iteration;
 }

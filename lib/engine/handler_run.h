@@ -74,6 +74,7 @@ class HandlerRun final : public NodeContext, public std::enable_shared_from_this
     VariableMap channels = {};
     std::map<std::string, std::int64_t, std::less<>> pins = {};
     std::uint64_t emitted = 0;
+    std::vector<NodeAnswer> answers = {};
   };
 
   HandlerRun(std::shared_ptr<HostLink> link, std::shared_ptr<const NodeType> type, Facts facts);

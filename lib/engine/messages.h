@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "engine/handler_run.h"
+#include "engine/run_turn.h"
 #include "openwop/engine.h"
 
 namespace openwop::runtime {
@@ -19,9 +20,14 @@ struct CreateMessage {
   std::optional<LedgerClaim> claim;
   std::function<void(Result<CreatedRun>)> done;
 };
-struct CancelMessage {
+/// Cancel, pause, resume, resolve: one way for all of them. Done with the status after the commit.
+struct RequestMessage {
   RunId run;
-  CancelRun request;
+  std::string tenant;
+  RunRequest request;
+  /// Who asks; may be empty.
+  std::string actor;
+  std::optional<LedgerClaim> claim;
   std::function<void(Result<RunStatus>)> done;
   int tries = 0;
 };
@@ -61,7 +67,7 @@ struct GoOnMessage {
 };
 struct FailedTurnMessage;
 
-using Message = std::variant<CreateMessage, CancelMessage, HandlerDoneMessage, NotesMessage, ChannelMessage,
+using Message = std::variant<CreateMessage, RequestMessage, HandlerDoneMessage, NotesMessage, ChannelMessage,
                              CallMessage, TimerMessage, GoOnMessage, std::unique_ptr<FailedTurnMessage>>;
 
 /// A turn's commit was refused or failed: what the shard holds of the run in memory is not what the store holds.

@@ -64,6 +64,7 @@ class WritePlan {
     }
     if (auto checked = check_value("an event of the node", event.payload); !checked) return checked;
     command::AppendNote note{event};
+    note.event.hidden.clear();  // the engine's own
     if (event.type != EventType::output_chunk || redact_chunk(note.event, streams_[chunk_channel(event)])) {
       commands_.push_back(std::move(note));
     }

@@ -39,10 +39,15 @@ struct Asked {
 };
 [[nodiscard]] inline Asked asked_by(const Message& message) {
   if (const auto* create = std::get_if<CreateMessage>(&message)) return {RunAction::create, create->created_by};
-  if (const auto* cancel = std::get_if<CancelMessage>(&message)) {
-    return {RunAction::cancel, cancel->request.cancelled_by};
-  }
-  return {};
+  const auto* request = std::get_if<RequestMessage>(&message);
+  if (request == nullptr) return {};
+  struct ActionOf {
+    RunAction operator()(const command::CancelRun&) const { return RunAction::cancel; }
+    RunAction operator()(const command::PauseRun&) const { return RunAction::pause; }
+    RunAction operator()(const command::ResumeRun&) const { return RunAction::resume; }
+    RunAction operator()(const Resolution&) const { return RunAction::resolve_interrupt; }
+  };
+  return {std::visit(ActionOf{}, request->request), request->actor};
 }
 
 }  // namespace openwop::runtime

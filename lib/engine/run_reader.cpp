@@ -46,6 +46,15 @@ Status require_run(const Store& store, std::string_view tenant, const RunId& run
   return {};
 }
 
+Result<std::string> read_tenant(const Store& store, const RunId& run) {
+  auto head = Log(store).head(run);
+  if (!head) return std::move(head).error();
+  if (!head->has_value()) return kNotFound;
+  auto marks = RunMarks::decode((*head)->summary);
+  if (!marks) return std::move(marks).error();
+  return std::move(marks->tenant);
+}
+
 Result<RunProgress> read_progress(const Store& store, std::string_view tenant, const RunId& run) {
   auto head = Log(store).head(run);
   if (!head) return std::move(head).error();
@@ -58,6 +67,16 @@ Result<RunProgress> read_progress(const Store& store, std::string_view tenant, c
 
 namespace {
 
+std::string resolver_of(const InterruptState* interrupt) {
+  std::string approvers;
+  json::for_each_element(json::member(interrupt == nullptr ? "{}" : interrupt->data, "approversList").value_or("[]"),
+                         [&](std::string_view approver) {
+                           approvers += (approvers.empty() ? "" : ", ") + json::as_string(approver).value_or("");
+                           return true;
+                         });
+  return approvers.empty() ? "whoever may resolve the interrupt" : approvers;
+}
+
 RunWait wait_of(const RunView& view, const std::string& node_id, const NodeState& node) {
   RunWait wait{node_id, RunWait::Kind::handler, node.since_ms, node.due_ms, "engine"};
   const auto index = view.workflow->find_node(node_id);
@@ -66,11 +85,11 @@ RunWait wait_of(const RunView& view, const std::string& node_id, const NodeState
     case NodeStatus::retrying: wait.kind = RunWait::Kind::retry; break;
     case NodeStatus::suspended:
       wait.kind = RunWait::Kind::interrupt;
-      wait.actor = "whoever resolves the interrupt";
+      wait.actor = resolver_of(view.state.find_interrupt(node_id));
       break;
     case NodeStatus::running: {
       const std::int64_t timeout_ms = index ? node_timeout_ms(view.workflow->nodes[*index]) : 0;
-      if (timeout_ms > 0) wait.until_ms = node.started_ms + timeout_ms;
+      if (timeout_ms > 0) wait.until_ms = node.since_ms + timeout_ms;
       wait.actor = "handler of " + (index ? view.workflow->nodes[*index].type_id : std::string("an unknown node"));
       break;
     }
@@ -111,6 +130,8 @@ RunExplanation explain_run(const RunView& view) {
     explanation.summary += " since " + format_rfc3339(view.state.ended_ms);
   } else if (view.state.status == RunStatus::paused) {
     explanation.summary += "; it goes on when somebody resumes it";
+  } else if (view.state.pause_asked_ms != 0) {
+    explanation.summary += " and pauses when the nodes at work have ended";
   }
   for (const RunWait& wait : explanation.waits) explanation.summary += "; " + describe(wait);
   return explanation;

@@ -10,6 +10,9 @@ namespace openwop::runtime {
 [[nodiscard]] Result<RunView> read_run(const Store& store, const WorkflowCatalog& catalog, std::string_view tenant,
                                        const RunId& run, std::optional<std::uint64_t> last_sequence);
 
+/// Errors: run_not_found.
+[[nodiscard]] Result<std::string> read_tenant(const Store& store, const RunId& run);
+
 /// The tenant check alone. Errors: run_not_found.
 [[nodiscard]] Status require_run(const Store& store, std::string_view tenant, const RunId& run);
 

@@ -29,9 +29,6 @@ std::int64_t max_retries(const Workflow& workflow, const WorkflowNode& node) {
   return (own ? json::as_int(*own) : std::nullopt).value_or(workflow.settings.max_retries);
 }
 
-/// A timeout beyond a hundred years is none.
-constexpr std::int64_t kMaxTimeoutMs = std::int64_t{100} * 366 * 24 * 3600 * 1000;
-
 /// The first runtime capability that the type needs and the host has not.
 const std::string* missing_capability(const NodeType& type, const EngineOptions& options) {
   for (const std::string& needed : type.required_capabilities) {
@@ -98,13 +95,14 @@ void RunTurn::node_done(std::size_t node, std::uint64_t token, NodeOutcome outco
   const NodeState* state = state_of(node);
   // An answer that comes late (timed out, cancelled, answered before) changes nothing.
   const bool current = state != nullptr && state->status == NodeStatus::running && state->started_sequence == token;
-  if (ended()) return;
+  // What a paused run's handlers answer does not count: they begin again at the resume.
+  if (ended() || run_.state.status == RunStatus::paused) return;
   if (current) finish_node(node, std::move(outcome));
   if (current || run_.unsettled) settle();
 }
 
 void RunTurn::timers_due() {
-  if (ended()) return;
+  if (ended() || run_.state.status == RunStatus::paused) return;
   const std::int64_t deadline = run_deadline_ms(run_);
   if (deadline != 0 && deadline <= now_ms_) {
     fail_run({"run_timeout", "the run took longer than settings.timeout"}, {});
@@ -116,10 +114,12 @@ void RunTurn::timers_due() {
     if (state->status == NodeStatus::sleeping && state->due_ms <= now_ms_) {
       complete_node(node, {});
     } else if (state->status == NodeStatus::retrying && state->due_ms <= now_ms_) {
-      begin(node);
+      if (!stopped()) begin(node);
+    } else if (state->status == NodeStatus::suspended && state->due_ms != 0 && state->due_ms <= now_ms_) {
+      time_out_interrupt(node);
     } else if (state->status == NodeStatus::running) {
       const std::int64_t timeout_ms = node_timeout_ms(node_at(node));
-      if (timeout_ms > 0 && state->started_ms + timeout_ms <= now_ms_) {
+      if (timeout_ms > 0 && state->since_ms + timeout_ms <= now_ms_) {
         fail_node(node, {"node_timeout", "the node took longer than its timeout", {}, true});
       }
     }
@@ -146,8 +146,6 @@ void RunTurn::go_on() {
   settle();
 }
 
-Status RunTurn::cancel(const command::CancelRun& command) { return try_apply(command); }
-
 void RunTurn::notes(std::size_t node, std::uint64_t token, const std::vector<RunCommand>& notes) {
   const NodeState* state = state_of(node);
   const bool current = state != nullptr && state->status == NodeStatus::running && state->started_sequence == token;
@@ -163,6 +161,12 @@ Status RunTurn::write_channel(const command::WriteChannel& command) { return try
 // ---- going through the graph ----
 
 void RunTurn::settle() {
+  if (ended() || run_.state.status == RunStatus::paused) return;
+  if (run_.state.pause_asked_ms != 0) {
+    // The resume looks at every node, whatever is left over here.
+    if (!has_running_nodes()) pause_drained(run_.state.pause_reason);
+    return;
+  }
   if (run_.unsettled) {
     // What the turn before had still to consider is not known any more.
     for (std::size_t node = 0; node < run_.workflow->nodes.size(); ++node) candidates_.push_back(node);
@@ -278,7 +282,8 @@ bool RunTurn::refuse_to_begin(std::size_t node, const NodeType* type) {
   return true;
 }
 
-void RunTurn::run_pure(std::size_t node, const PureHandler& handler, std::string inputs) {
+NodeOutcome RunTurn::call_pure(std::size_t node, const PureHandler& handler, std::string_view inputs,
+                               std::int64_t started_ms) {
   const WorkflowNode& definition = node_at(node);
   const NodeState* state = state_of(node);
   NodeInvocation invocation;
@@ -297,9 +302,9 @@ void RunTurn::run_pure(std::size_t node, const PureHandler& handler, std::string
   invocation.attempt = state == nullptr ? 0 : state->attempt;
   invocation.iteration = state == nullptr ? 0 : state->iteration;
   invocation.loop_index = loop_index_of(run_, node);
-  invocation.now_ms = now_ms_;
+  invocation.now_ms = started_ms;
   invocation.workflow = run_.workflow.get();
-
+  invocation.answers = state == nullptr ? nullptr : &state->answers;
   NodeOutcome outcome;
   try {
     outcome = handler(invocation);
@@ -309,9 +314,21 @@ void RunTurn::run_pure(std::size_t node, const PureHandler& handler, std::string
     outcome = Failure{"handler_exception", "the handler threw something that is no std::exception"};
   }
   if (!scope.access()) outcome = failure_of(scope.access().error());
+  return outcome;
+}
+
+void RunTurn::run_pure(std::size_t node, const PureHandler& handler, std::string inputs) {
+  const WorkflowNode& definition = node_at(node);
+  NodeOutcome outcome = call_pure(node, handler, inputs, now_ms_);
   const auto* sleep = std::get_if<NodeSleep>(&outcome);
   const bool waits = sleep != nullptr && sleep->due_ms > now_ms_;
-  apply(command::StartNode{definition.id, definition.type_id, waits ? sleep->due_ms : 0, {}});
+  // Once an interrupt is resolved the handler is called again, with the same inputs.
+  const bool suspends = std::holds_alternative<NodeSuspend>(outcome);
+  if (!suspends || inputs == "{}") inputs.clear();
+  if (inputs.size() > options_.max_event_payload_bytes) {
+    return fail_node(node, {"payload_too_large", "the node's inputs are larger than max_event_payload_bytes"});
+  }
+  apply(command::StartNode{definition.id, definition.type_id, waits ? sleep->due_ms : 0, std::move(inputs)});
   if (waits) return;
   if (sleep != nullptr) outcome = NodeCompleted{};
   finish_node(node, std::move(outcome));
@@ -320,7 +337,8 @@ void RunTurn::run_pure(std::size_t node, const PureHandler& handler, std::string
 void RunTurn::finish_node(std::size_t node, NodeOutcome outcome) {
   if (auto* completed = std::get_if<NodeCompleted>(&outcome)) return complete_node(node, std::move(*completed));
   if (auto* failure = std::get_if<Failure>(&outcome)) return fail_node(node, std::move(*failure));
-  fail_node(node, {"internal_error", "only pure nodes may sleep"});
+  if (auto* suspend = std::get_if<NodeSuspend>(&outcome)) return suspend_node(node, std::move(*suspend));
+  fail_node(node, {"internal_error", "only pure nodes may sleep, and only at their start"});
 }
 
 void RunTurn::complete_node(std::size_t node, NodeCompleted completed) {
@@ -344,7 +362,7 @@ void RunTurn::complete_node(std::size_t node, NodeCompleted completed) {
   }
   if (completed.cost && !completed.cost->empty()) complete.cost = completed.cost->to_json();
   apply(std::move(complete));
-  if (stop) return stop_at_loopback_limit(*stop);
+  if (stop) return stop_at_loopback_limit(loop_target(*stop));
   push_targets(node, *choice);
 }
 
@@ -362,8 +380,7 @@ std::optional<std::uint32_t> RunTurn::loop_past_limit(const EdgeChoice& choice, 
   return std::nullopt;
 }
 
-void RunTurn::stop_at_loopback_limit(std::uint32_t edge) {
-  const std::string& target = run_.workflow->nodes[run_.workflow->edges[edge].target].id;
+void RunTurn::stop_at_loopback_limit(const std::string& target) {
   const std::int64_t limit = run_.workflow->settings.max_loopback_iterations;
   Event note;
   note.type = EventType::workflow_loopback_limit;
@@ -394,7 +411,7 @@ void RunTurn::fail_node(std::size_t node, Failure failure) {
   const bool handled = choice.ok() && scope.access().ok() && (!choice->live.empty() || !choice->loops.empty());
   const auto stop = handled ? loop_past_limit(*choice, LoopCeiling::of_workflow) : std::nullopt;
   apply(command::FailNode{definition.id, failure, handled && !stop ? *choice : EdgeChoice{}});
-  if (stop) return stop_at_loopback_limit(*stop);
+  if (stop) return stop_at_loopback_limit(loop_target(*stop));
   if (!handled) return fail_run(std::move(failure), definition.id);
   push_targets(node, *choice);
 }
@@ -449,12 +466,14 @@ std::int64_t next_due_ms(const Run& run) {
     if (candidate_ms > 0 && (due_ms == 0 || candidate_ms < due_ms)) due_ms = candidate_ms;
   };
   for (const auto& [id, node] : run.state.nodes) {
-    if (node.status == NodeStatus::sleeping || node.status == NodeStatus::retrying) consider(node.due_ms);
+    if (node.status == NodeStatus::sleeping || node.status == NodeStatus::suspended) consider(node.due_ms);
+    // While a pause is under way no retry begins.
+    if (node.status == NodeStatus::retrying && run.state.pause_asked_ms == 0) consider(node.due_ms);
     if (node.status != NodeStatus::running) continue;
     const auto index = run.workflow->find_node(id);
     if (!index) continue;
     const std::int64_t timeout_ms = node_timeout_ms(run.workflow->nodes[*index]);
-    if (timeout_ms > 0) consider(node.started_ms + timeout_ms);
+    if (timeout_ms > 0) consider(node.since_ms + timeout_ms);
   }
   return due_ms;
 }

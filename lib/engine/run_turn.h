@@ -8,6 +8,7 @@
 #include <deque>
 
 #include "engine/graph.h"
+#include "engine/resolution.h"
 #include "openwop/engine.h"
 #include "openwop/log.h"
 #include "openwop/run_decide.h"
@@ -23,6 +24,12 @@ struct Run {
   bool unsettled = false;
 };
 
+/// What somebody asks of a run. Time, handlers and crashes come in other ways.
+using RunRequest = std::variant<command::CancelRun, command::PauseRun, command::ResumeRun, Resolution>;
+
+/// A timeout beyond a hundred years is none.
+inline constexpr std::int64_t kMaxTimeoutMs = std::int64_t{100} * 366 * 24 * 3600 * 1000;
+
 class RunTurn {
  public:
   RunTurn(const EngineOptions& options, Run& run, std::int64_t now_ms)
@@ -33,14 +40,15 @@ class RunTurn {
   void node_done(std::size_t node, std::uint64_t token, NodeOutcome outcome);
   /// Events that a handler has recorded while it works.
   void notes(std::size_t node, std::uint64_t token, const std::vector<RunCommand>& notes);
-  /// Errors: conflict, as for cancel().
+  /// Errors: conflict for a run that has ended or is paused.
   [[nodiscard]] Status write_channel(const command::WriteChannel& command);
   void timers_due();
   void take_over();
   /// Goes on where a turn stopped at max_events_per_commit, or where the last process stopped.
   void go_on();
-  /// Errors: conflict for an ended run.
-  [[nodiscard]] Status cancel(const command::CancelRun& command);
+  /// An ended run is cancelled already. Errors: conflict, those of find_pending(), validation_error; then the run is as
+  /// it was.
+  [[nodiscard]] Status carry_out(const RunRequest& action);
 
   // ---- what came of it ----
   [[nodiscard]] std::vector<Event>& events() { return events_; }
@@ -61,19 +69,41 @@ class RunTurn {
   void begin(std::size_t node);
   bool refuse_to_begin(std::size_t node, const NodeType* type);
   void run_pure(std::size_t node, const PureHandler& handler, std::string inputs);
+  [[nodiscard]] NodeOutcome call_pure(std::size_t node, const PureHandler& handler, std::string_view inputs,
+                                      std::int64_t started_ms);
   void finish_node(std::size_t node, NodeOutcome outcome);
   void complete_node(std::size_t node, NodeCompleted completed);
   void fail_node(std::size_t node, Failure failure);
   void complete_run();
   [[nodiscard]] std::optional<std::uint32_t> loop_past_limit(const EdgeChoice& choice, LoopCeiling ceiling) const;
-  void stop_at_loopback_limit(std::uint32_t edge);
+  void stop_at_loopback_limit(const std::string& target);
   void push_targets(std::size_t node, const EdgeChoice& choice);
+  [[nodiscard]] const std::string& loop_target(std::uint32_t edge) const {
+    return node_at(run_.workflow->edges[edge].target).id;
+  }
+
+  // turn_interrupts.cpp
+  [[nodiscard]] Status carry_out(const command::CancelRun& command);
+  [[nodiscard]] Status carry_out(const command::PauseRun& command);
+  [[nodiscard]] Status carry_out(const command::ResumeRun& command);
+  [[nodiscard]] Status carry_out(const Resolution& resolution);
+  void suspend_node(std::size_t node, NodeSuspend suspend);
+  bool refuse_to_suspend(std::size_t node, const NodeSuspend& suspend);
+  [[nodiscard]] Status take_question(const Resolution& resolution);
+  void continue_node(std::size_t node);
+  void time_out_interrupt(std::size_t node);
+  void pause_drained(std::string reason);
+  [[nodiscard]] bool has_running_nodes() const;
 
   /// decide + redact + fold.
   void apply(const RunCommand& command);
   [[nodiscard]] Status try_apply(const RunCommand& command);
   /// The artifacts of a completion, as rows and events.
   void keep_artifacts(const WorkflowNode& node, const std::vector<NodeArtifact>& artifacts);
+  /// Nothing may begin: the run is paused, or will be.
+  [[nodiscard]] bool stopped() const {
+    return run_.state.status == RunStatus::paused || run_.state.pause_asked_ms != 0;
+  }
   [[nodiscard]] bool ended() const { return is_terminal(run_.state.status); }
   [[nodiscard]] const WorkflowNode& node_at(std::size_t node) const { return run_.workflow->nodes[node]; }
   [[nodiscard]] const NodeState* state_of(std::size_t node) const { return run_.state.find_node(node_at(node).id); }

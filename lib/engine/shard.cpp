@@ -9,7 +9,8 @@
 namespace openwop::runtime {
 
 namespace {
-constexpr int kMaxCancelTries = 16;
+/// Each time at least one other commit of the run has succeeded.
+constexpr int kMaxRequestTries = 256;
 
 /// A run of a newer engine is read, never carried on: what its events mean is not known here (protocol 01 §8.1).
 Status may_carry_out(const RunId& run, const RunHeader& header, const EngineOptions& options) {
@@ -124,6 +125,7 @@ Result<std::optional<Shard::Resident>> Shard::load(const RunId& run_id) const {
   if (resident.next_sequence < resident.head.next_sequence) {
     return Error{ErrorCode::store_corrupt, "log of run " + run_id.text() + " ends before its head row says"};
   }
+  resident.interrupts = interrupt_rows_of(resident.run);
   return std::optional<Resident>(std::move(resident));
 }
 
@@ -154,35 +156,28 @@ void Shard::handle(CreateMessage message) {
   finish(std::move(resident), turn, std::move(message), claim ? &*claim : nullptr, true);
 }
 
-void Shard::handle(CancelMessage message) {
+void Shard::handle(RequestMessage message) {
   auto resident = take(message.run);
   if (!resident) return message.done(std::move(resident).error());
-  if (!resident->has_value() || (*resident)->run.header->tenant != message.request.tenant) {
+  const auto refuse = [&](Error error) {
     if (resident->has_value()) put_back(std::move(**resident));
-    return message.done(Error{ErrorCode::run_not_found, "no run has this id"});
+    message.done(std::move(error));
+  };
+  if (!resident->has_value() || (*resident)->run.header->tenant != message.tenant) {
+    return refuse({ErrorCode::run_not_found, "no run has this id"});
   }
-  if (message.tries > 0 && message.request.claim) {
+  if (message.tries > 0 && message.claim) {
     // The commit before was refused: because the run had moved on, or because the key has been used meanwhile.
-    auto entry = core_.store.get(message.request.claim->row_key);
-    const bool used = entry.ok() && *entry != message.request.claim->replaces;
-    if (used) {
-      put_back(std::move(**resident));
-      return message.done(Error{ErrorCode::precondition_failed, "the key has been used meanwhile"});
-    }
+    auto entry = core_.store.get(message.claim->row_key);
+    const bool used = entry.ok() && *entry != message.claim->replaces;
+    if (used) return refuse({ErrorCode::precondition_failed, "the key has been used meanwhile"});
   }
-  if (message.tries > kMaxCancelTries) {
-    put_back(std::move(**resident));
-    return message.done(Error{ErrorCode::service_unavailable, "the run changes too fast to be cancelled"});
+  if (message.tries > kMaxRequestTries) {
+    return refuse({ErrorCode::service_unavailable, "the run changes too fast for this request"});
   }
-  Run& run = (*resident)->run;
-  RunTurn turn(core_.options, run, core_.now_ms());
-  if (!is_terminal(run.state.status)) {
-    if (auto cancelled = turn.cancel({message.request.reason, message.request.cancelled_by}); !cancelled) {
-      put_back(std::move(**resident));
-      return message.done(std::move(cancelled).error());
-    }
-  }
-  const std::optional<LedgerClaim> claim = message.request.claim;
+  RunTurn turn(core_.options, (*resident)->run, core_.now_ms());
+  if (auto done = turn.carry_out(message.request); !done) return refuse(std::move(done).error());
+  const std::optional<LedgerClaim> claim = message.claim;
   finish(std::move(**resident), turn, std::move(message), claim ? &*claim : nullptr, false);
 }
 
@@ -218,7 +213,7 @@ void Shard::handle(ChannelMessage message) {
   auto command = ChannelPlan(core_.options, run).plan(message.write);
   RunTurn turn(core_.options, run, core_.now_ms());
   Status written = command ? Status{} : Status(std::move(command).error());
-  if (message.tries > kMaxCancelTries) {
+  if (message.tries > kMaxRequestTries) {
     written = Error{ErrorCode::service_unavailable, "the run changes too fast to be written to"};
   }
   if (written) written = turn.write_channel(*command);
@@ -277,6 +272,8 @@ RunMarks Shard::marks_of(const Resident& resident, bool more) const {
   marks.active = more || marks.unsettled;
   for (const auto& [id, node] : resident.run.state.nodes)
     marks.active = marks.active || node.status == NodeStatus::running;
+  // Nothing of a paused run works; whoever resumes it wakes it.
+  if (marks.status == RunStatus::paused) marks.active = false;
   return marks;
 }
 
@@ -331,6 +328,7 @@ bool Shard::add_rows(TurnTask& task, Resident& resident, RunTurn& turn, bool cre
     resident.head = std::move(head);
   }
   for (const auto& [key, value] : turn.rows()) task.transaction.put(key, value);
+  update_interrupt_rows(task.transaction, resident.run, resident.interrupts);
   for (const HostWrite& write : turn.host_writes()) {
     const std::string key = std::string(1, kHostPrefix) + write.key;
     if (write.value) {
@@ -354,7 +352,8 @@ void Shard::sort_out_handlers(TurnTask& task, Resident& resident, std::uint64_t 
     // Started by a commit on its way that this state, read from the store, does not hold yet: the turn will be refused.
     if (handler.token() >= first_sequence) return true;
     const NodeState* node = resident.run.state.find_node(resident.run.workflow->nodes[handler.node()].id);
-    return node != nullptr && node->status == NodeStatus::running && node->started_sequence == handler.token();
+    return node != nullptr && node->status == NodeStatus::running && node->started_sequence == handler.token() &&
+           resident.run.state.status != RunStatus::paused;
   };
   if (known != in_flight_.end()) {
     for (auto& handler : known->second) {
@@ -375,7 +374,7 @@ void Shard::sort_out_handlers(TurnTask& task, Resident& resident, std::uint64_t 
         HandlerRun::Facts{id, resident.run.header, resident.run.workflow, i, state->started_sequence, state->attempt,
                           state->iteration, loop_index_of(resident.run, i), state->started_ms,
                           state->inputs.empty() ? "{}" : state->inputs, resident.run.state.variables,
-                          resident.run.state.channels, resident.run.state.pins, state->emitted}));
+                          resident.run.state.channels, resident.run.state.pins, state->emitted, state->answers}));
     task.start.push_back(kept.back());
   }
   if (kept.empty()) {

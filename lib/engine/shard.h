@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/core.h"
+#include "engine/interrupt_rows.h"
 #include "engine/run_rows.h"
 #include "engine/run_turn.h"
 #include "engine/turn_task.h"
@@ -52,10 +53,11 @@ class Shard {
     std::uint64_t next_sequence = 0;
     /// The last batch submitted, for as long as its outcome is not known to have been a commit.
     std::optional<PendingBatch> pending;
+    InterruptRows interrupts = {};
   };
 
   void handle(CreateMessage message);
-  void handle(CancelMessage message);
+  void handle(RequestMessage message);
   void handle(HandlerDoneMessage message);
   void handle(NotesMessage message);
   void handle(ChannelMessage message);

@@ -6,7 +6,7 @@ namespace openwop::runtime {
 
 void answer_error(const Message& message, const Error& error) {
   if (const auto* create = std::get_if<CreateMessage>(&message)) create->done(error);
-  if (const auto* cancel = std::get_if<CancelMessage>(&message)) cancel->done(error);
+  if (const auto* request = std::get_if<RequestMessage>(&message)) request->done(error);
   if (const auto* write = std::get_if<ChannelMessage>(&message)) write->done(error);
   if (const auto* failed = std::get_if<std::unique_ptr<FailedTurnMessage>>(&message)) {
     if (*failed && (*failed)->again) answer_error(*(*failed)->again, error);
@@ -44,8 +44,8 @@ void TurnTask::committed() {
   if (more) core_.post(GoOnMessage{run_, false});
   if (const auto* create = std::get_if<CreateMessage>(&origin_)) {
     create->done(CreatedRun{run_, RunStatus::running, create->header->created_ms});
-  } else if (const auto* cancel = std::get_if<CancelMessage>(&origin_)) {
-    cancel->done(status);
+  } else if (const auto* request = std::get_if<RequestMessage>(&origin_)) {
+    request->done(status);
   } else if (const auto* notes = std::get_if<NotesMessage>(&origin_)) {
     notes->done();
   } else if (const auto* write = std::get_if<ChannelMessage>(&origin_)) {
@@ -64,7 +64,7 @@ void TurnTask::refused() {
     answer_error(origin_, error);
     return undo(std::nullopt);
   }
-  if (auto* cancel = std::get_if<CancelMessage>(&origin_)) ++cancel->tries;
+  if (auto* request = std::get_if<RequestMessage>(&origin_)) ++request->tries;
   if (auto* write = std::get_if<ChannelMessage>(&origin_)) ++write->tries;
   undo(std::move(origin_));
 }
@@ -74,7 +74,7 @@ void TurnTask::failed(const Error& error) {
   core_.report(error);
   answer_error(origin_, error);
   const bool answered = std::holds_alternative<CreateMessage>(origin_) ||
-                        std::holds_alternative<CancelMessage>(origin_) ||
+                        std::holds_alternative<RequestMessage>(origin_) ||
                         std::holds_alternative<ChannelMessage>(origin_);
   core_.timers.note(timer_due_ms);
   // If it did, nothing else will say so; subscribers read what the store has.

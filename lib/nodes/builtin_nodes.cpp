@@ -6,6 +6,7 @@ void add_builtin_nodes(NodeRegistry& registry) {
   nodes::add_control_nodes(registry);
   nodes::add_branching_nodes(registry);
   nodes::add_data_nodes(registry);
+  nodes::add_gate_nodes(registry);
 }
 
 void add_fixture_nodes(NodeRegistry& registry) {

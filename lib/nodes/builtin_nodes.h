@@ -7,7 +7,9 @@ namespace openwop::nodes {
 
 void add_control_nodes(NodeRegistry& registry);    // start end noop identity fail delay
 void add_branching_nodes(NodeRegistry& registry);  // conditional loop parallel merge
-void add_data_nodes(NodeRegistry& registry);       // setVariable getVariable channelWrite
+void add_data_nodes(NodeRegistry& registry);
+void add_gate_nodes(
+    NodeRegistry& registry);  // approvalGate clarificationGate interrupt       // setVariable getVariable channelWrite
 
 /// The first of the config members that is there.
 [[nodiscard]] std::optional<std::string_view> config_any(const NodeInvocation& node,

@@ -46,6 +46,15 @@ void Invariants::cancelled(const RunId& run, RunStatus status) {
   check();
 }
 
+void Invariants::answered(const RunId& run, const std::string& node_id, const std::string& interrupt_id) {
+  check();
+  const auto at = runs_.find(run);
+  const InterruptState* interrupt = at == runs_.end() ? nullptr : at->second.state.find_interrupt(node_id);
+  if (interrupt == nullptr || (interrupt->id == interrupt_id && interrupt->outcome == InterruptOutcome::pending)) {
+    complain_("an interrupt is resolved at most once, and an acknowledged answer is in the log", run.text());
+  }
+}
+
 void Invariants::check() {
   const std::string prefix(1, kLogPrefix);
   std::vector<std::tuple<RunId, std::string, std::string>> heads;
@@ -112,6 +121,7 @@ void Invariants::check_events(const RunId& run, FoldedRun& folded) {
               run.text() + " at " + std::to_string(sequence) + ": " + what);
   };
   std::set<std::tuple<std::string, std::uint32_t, std::uint32_t>> starts;
+  std::set<std::string> resolved;
   std::uint64_t expected = 0;
   bool ended = false;
   const auto read = Log(medium_->rows).read(run, 0, [&](const EventView& event) {
@@ -122,6 +132,11 @@ void Invariants::check_events(const RunId& run, FoldedRun& folded) {
     if (ended) broken(event.sequence, "an event behind the end");
     ended = ended || is_terminal(event.type);
     fold(folded.state, event);
+    if (event.type == EventType::interrupt_resolved &&
+        !resolved.insert(json::as_string(json::member(event.payload, "interruptId").value_or("")).value_or(""))
+             .second) {
+      complain_("an interrupt is resolved at most once, and an acknowledged answer is in the log", run.text());
+    }
     if (event.type == EventType::node_started) {
       const NodeState& node = folded.state.nodes.at(std::string(event.node_id));
       if (!starts.emplace(event.node_id, node.attempt, node.iteration).second) {
@@ -153,6 +168,7 @@ void Invariants::check_head(const RunId& run, const FoldedRun& folded) {
   if (folded.marks.timer_due_ms != next_due_ms(folded)) wrong("next due");
   bool works = false;
   for (const auto& [id, node] : state.nodes) works = works || node.status == NodeStatus::running;
+  works = works && state.status != RunStatus::paused;
   if (works && !folded.marks.active) wrong("a handler is in flight, and the run is not active");
   if (is_terminal(state.status) && folded.marks.active) wrong("an ended run is active");
 }
@@ -160,14 +176,21 @@ void Invariants::check_head(const RunId& run, const FoldedRun& folded) {
 /// The protocol's rules once more, written without the engine's code.
 std::int64_t Invariants::next_due_ms(const FoldedRun& folded) const {
   const RunState& state = folded.state;
-  if (is_terminal(state.status)) return 0;
+  if (is_terminal(state.status) || state.status == RunStatus::paused) return 0;
   const Workflow& workflow = *workflows_.at(folded.header.workflow_digest);
   std::set<std::int64_t> due;
-  if (workflow.settings.timeout_ms > 0) due.insert(state.started_ms + workflow.settings.timeout_ms);
+  if (workflow.settings.timeout_ms > 0 && state.status == RunStatus::running) {
+    due.insert(state.started_ms + workflow.settings.timeout_ms + state.waited_ms);
+  }
+  for (const auto& [id, interrupt] : state.interrupts) {
+    const bool waits = interrupt.outcome == InterruptOutcome::pending;
+    if (waits && interrupt.timeout_ms > 0) due.insert(interrupt.requested_ms + interrupt.timeout_ms);
+  }
   for (const auto& [id, node] : state.nodes) {
-    if (node.status == NodeStatus::sleeping || node.status == NodeStatus::retrying) due.insert(node.due_ms);
+    if (node.status == NodeStatus::sleeping) due.insert(node.due_ms);
+    if (node.status == NodeStatus::retrying && state.pause_asked_ms == 0) due.insert(node.due_ms);
     const std::int64_t timeout_ms = setting(workflow.nodes[*workflow.find_node(id)], "timeoutMs");
-    if (node.status == NodeStatus::running && timeout_ms > 0) due.insert(node.started_ms + timeout_ms);
+    if (node.status == NodeStatus::running && timeout_ms > 0) due.insert(node.since_ms + timeout_ms);
   }
   return due.empty() ? 0 : *due.begin();
 }
@@ -191,10 +214,17 @@ void Invariants::check_derived_rows() {
   std::set<std::string> timers;
   std::set<std::string> active;
   std::set<std::string> statuses;
+  std::set<std::string> waiting;
   for (const auto& [run, folded] : runs_) {
     const runtime::RunMarks& marks = folded.marks;
     if (marks.timer_due_ms != 0) timers.insert(Timers::key(marks.timer_due_ms, run));
     if (marks.active) active.insert(runtime::active_key(run));
+    for (const auto& [node_id, interrupt] : folded.state.interrupts) {
+      if (interrupt.outcome != InterruptOutcome::pending || is_terminal(folded.state.status)) continue;
+      std::string key = "Ip" + folded.header.tenant + '\0';
+      bytes::put_u64(key, static_cast<std::uint64_t>(interrupt.requested_ms));
+      waiting.insert(key.append(run.view()).append(node_id));
+    }
     statuses.insert(runtime::status_index_prefix(marks.tenant, marks.status) + std::string(run.view()));
   }
   const auto compare = [&](const std::string& prefix, const std::set<std::string>& expected) {
@@ -206,6 +236,10 @@ void Invariants::check_derived_rows() {
   compare(std::string(1, kTimerPrefix), timers);
   compare(std::string(1, runtime::kActivePrefix), active);
   compare(std::string{runtime::kIndexPrefix, 's'}, statuses);
+  if (keys_of(medium_->rows, "Ip") != waiting) {
+    complain_("rows of interrupts say what waits, and there are no others",
+              std::to_string(waiting.size()) + " interrupts wait");
+  }
 }
 
 /// The world tags each run with the idempotency key it was created under.

@@ -9,6 +9,8 @@
 //   an acknowledged run is there                             (at the acknowledgement, and ever after)
 //   an idempotency key has one run
 //   a cancelled run stays as the caller was told
+//   an interrupt is resolved at most once, and an acknowledged answer is in the log
+//   rows of interrupts say what waits, and there are no others
 //   a host row counts the completions of its node
 //
 // Checked where it happens (outside_world.cpp, world.cpp):
@@ -58,6 +60,9 @@ class Invariants {
   void acknowledged(const RunId& run);
   /// The cancel call was answered with this status.
   void cancelled(const RunId& run, RunStatus status);
+
+  /// The answer to the interrupt was accepted.
+  void answered(const RunId& run, const std::string& node_id, const std::string& interrupt_id);
 
   /// Checks all rows; reads only the logs that have changed.
   void check();

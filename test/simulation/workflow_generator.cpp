@@ -110,7 +110,9 @@ class Draft {
   std::string make_leaf() {
     const std::string own = "n" + std::to_string(count_);
     const std::string shared = wild_ && random_.percent(60) ? "shared" : own;
-    switch (random_.below(13)) {
+    switch (random_.below(15)) {
+      case 13: return asking_leaf();
+      case 14: return random_.percent(50) ? asking_leaf() : node("core.noop");
       case 0: return node("core.noop");
       case 1: return node("core.delay", R"({"ms":)" + number(random_.percent(30) ? 600'000 : 3'000) + "}");
       case 2: return node("core.setVariable", R"({"name":"v_)" + shared + R"(","value":)" + number(100) + "}");
@@ -128,6 +130,15 @@ class Draft {
       case 10: return node("sim.work", work_config());
       default: return node("sim.call", work_config());
     }
+  }
+
+  /// Whatever answers them, calm worlds end the same; so nothing in them depends on time.
+  std::string asking_leaf() {
+    const std::string timeout =
+        wild_ && random_.percent(40) ? R"(,"timeoutMs":)" + std::to_string(random_.between(50, 5'000)) : "";
+    if (wild_ && random_.percent(60))
+      return node("core.approvalGate", R"({"actions":["accept","reject"])" + timeout + "}");
+    return node("core.interrupt", R"({"kind":"custom","data":{"customKind":"question"})" + timeout + "}");
   }
 
   std::string work_config() {

@@ -43,7 +43,7 @@ void World::draw_wishes() {
 }
 
 void World::step() {
-  switch (workload_.below(16)) {
+  switch (workload_.below(20)) {
     case 0:
     case 1:
     case 2: return ask_for_run();
@@ -59,6 +59,12 @@ void World::step() {
       if (faults_ == Faults::injected && chaos_.percent(30)) crash();
       return;
     case 10: return check_listing();
+    case 11:
+    case 12: return answer_some_interrupt();
+    case 13: return pause_some_run();
+    case 14:
+      if (const RunId* run = some_run(); run != nullptr && temper_ == Temper::wild) resume_run(*run);
+      return;
     default: return pass_time();
   }
 }
@@ -165,6 +171,77 @@ void World::cancel_some_run() {
     });
   }
   if (workload_.percent(50)) engine_->tick(clock_->now_ms());
+}
+
+void World::answer_some_interrupt() {
+  const auto page = engine_->list_interrupts({}, {}, 1 + workload_.below(5));
+  if (!page || page->interrupts.empty()) return;
+  static const std::vector<std::string> kWild = {R"({"action":"accept"})", R"({"action":"accept"})",
+                                                 R"({"action":"reject"})", R"({"action":"maybe"})", "7"};
+  const bool calm = temper_ == Temper::calm;
+  const InterruptSummary interrupt = page->interrupts[workload_.below(page->interrupts.size())];
+  const std::size_t times = !calm && workload_.percent(30) ? 2 : 1;
+  for (std::size_t i = 0; i < times; ++i) answer(interrupt, calm ? "7" : workload_.pick(kWild));
+  if (!calm && workload_.percent(10)) cancel_some_run();
+  if (workload_.percent(50)) engine_->tick(clock_->now_ms());
+}
+
+void World::answer(const InterruptSummary& interrupt, const std::string& value) {
+  trace("answer ", interrupt.run_id.text(), " ", interrupt.node_id, " ", value);
+  engine_->resolve_interrupt({.run_id = interrupt.run_id,
+                              .node_id = interrupt.node_id,
+                              .interrupt_id = interrupt.interrupt_id,
+                              .resume_value = value,
+                              .principal = "somebody"},
+                             [this, interrupt, answered = expect_answer("resolve")](Result<RunStatus> status) {
+                               answered();
+                               if (!status) {
+                                 ++tally_.failed_calls;
+                                 return;
+                               }
+                               ++tally_.answers;
+                               invariants_.answered(interrupt.run_id, interrupt.node_id, interrupt.interrupt_id);
+                             });
+}
+
+void World::pause_some_run() {
+  const RunId* run = some_run();
+  if (temper_ == Temper::calm || run == nullptr) return;
+  const DrainPolicy policy = workload_.percent(50) ? DrainPolicy::immediate : DrainPolicy::drain_current_node;
+  trace("pause ", run->text(), " ", drain_policy_name(policy));
+  engine_->pause_run({.run_id = *run, .reason = "simulated", .drain_policy = policy},
+                     [this, answered = expect_answer("pause")](Result<RunStatus> status) {
+                       answered();
+                       tally_.pauses += status ? 1 : 0;
+                     });
+  if (workload_.percent(50)) engine_->tick(clock_->now_ms());
+}
+
+void World::resume_run(const RunId& run) {
+  trace("resume ", run.text());
+  engine_->resume_run({.run_id = run}, [this, answered = expect_answer("resume")](Result<RunStatus> status) {
+    answered();
+    tally_.resumes += status ? 1 : 0;
+  });
+  engine_->tick(clock_->now_ms());
+}
+
+bool World::help_everybody() {
+  bool helped = false;
+  for (std::string cursor;;) {
+    const auto paused = engine_->list_runs({.status = RunStatus::paused}, cursor, 100);
+    if (!paused) break;
+    for (const RunSummary& run : paused->runs) resume_run(run.run_id);
+    helped = helped || !paused->runs.empty();
+    cursor = paused->cursor;
+    if (cursor.empty()) break;
+  }
+  const auto waiting = engine_->list_interrupts({}, {}, 100);
+  if (!waiting) return helped;
+  for (const InterruptSummary& interrupt : waiting->interrupts) {
+    answer(interrupt, temper_ == Temper::calm || interrupt.kind == "custom" ? "7" : R"({"action":"accept"})");
+  }
+  return helped || !waiting->interrupts.empty();
 }
 
 /// Runs in flight keep the version that they began with.

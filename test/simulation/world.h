@@ -42,6 +42,9 @@ class World {
     std::size_t effects = 0;
     std::size_t repeated = 0;
     std::size_t cancels = 0;
+    std::size_t answers = 0;
+    std::size_t pauses = 0;
+    std::size_t resumes = 0;
     std::size_t events_watched = 0;
     std::map<std::string, std::size_t> endings;
   };
@@ -76,6 +79,12 @@ class World {
   [[nodiscard]] std::optional<LedgerClaim> claim_for(Wish& wish, std::vector<std::string>& tags);
   void cancel_some_run();
   void change_workflow(const std::string& id);
+  void answer_some_interrupt();
+  void answer(const InterruptSummary& interrupt, const std::string& value);
+  void pause_some_run();
+  void resume_run(const RunId& run);
+  /// Resumes what is paused and answers what waits; false if there was nothing.
+  bool help_everybody();
   void pass_time();
   void watch_some_run();
   void read_watchers(std::size_t max_events);

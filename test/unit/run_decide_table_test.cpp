@@ -45,6 +45,7 @@ std::vector<Row> rows() {
       {"WriteChannel", command::WriteChannel{.node_id = {}, .channel = "c", .value = "1", .reducer = "append"}, "RW"},
       {"AppendNote", command::AppendNote{note}, "RW"},
       {"PauseRun", command::PauseRun{}, "R"},
+      {"RequestPause", command::RequestPause{}, "R"},
       {"ResumeRun", command::ResumeRun{}, "Z"},
       {"FailRun", command::FailRun{.failure = {}}, "PRW"},
       {"CancelRun", command::CancelRun{}, "PRZW"},

@@ -113,7 +113,12 @@ inline const PayloadShape& shape_of(EventType type) {
       {EventType::node_started, "nodeId:s typeId:s", "attempt:i"},
       {EventType::node_completed, "nodeId:s", "outputs:o durationMs:i"},
       {EventType::node_failed, "nodeId:s error:o", "attempts:i"},
-      {EventType::node_suspended, "nodeId:s interruptId:s", "kind:s key:s reason:s"},
+      {EventType::node_suspended, "nodeId:s interruptId:s", "kind:s key:s reason:s agentId:s threshold:* observed:*"},
+      {EventType::interrupt_requested, "nodeId:s interruptId:s kind:s key:s data:o",
+       "runId:s resumeSchema:o timeoutMs:i requestedAt:s"},
+      {EventType::interrupt_resolved, "nodeId:s interruptId:s", "kind:s resumeValue:* resolvedAt:s resolvedBy:s"},
+      {EventType::approval_received, "nodeId:s action:s",
+       "decidedBy:s decidedAt:s comment:s feedback:s refineFeedback:o editedArtifactData:*"},
       {EventType::node_resumed, "nodeId:s", "interruptId:s resumeValue:*"},
       {EventType::node_retried, "nodeId:s attempt:i", "delayMs:i lastError:o"},
       {EventType::node_skipped, "nodeId:s", "reason:s"},
@@ -213,7 +218,17 @@ class RandomCommands {
       case 10: return command::RetryNode{.node_id = node, .delay_ms = 7, .last_error = {}};
       case 11: return command::SkipNode{.node_id = node, .reason = below(2) == 0 ? "" : "not taken"};
       case 12:
-      case 13: return command::SuspendNode{.node_id = node, .interrupt_id = "i", .kind = kind(), .key = "k"};
+      case 13:
+        if (below(2) == 0) {
+          return command::SuspendNode{.node_id = node,
+                                      .interrupt_id = "i",
+                                      .kind = kind(),
+                                      .key = "k",
+                                      .run_id = "r",
+                                      .data = "{}",
+                                      .timeout_ms = static_cast<std::int64_t>(below(9))};
+        }
+        return command::SuspendNode{.node_id = node, .interrupt_id = "i", .kind = kind(), .key = "k"};
       case 14:
       case 15: return command::ResumeNode{.node_id = node, .interrupt_id = "i", .resume_value = "[1]"};
       case 16:
@@ -222,7 +237,9 @@ class RandomCommands {
         return command::WriteChannel{
             .node_id = node, .channel = "c", .value = number(), .reducer = "append", .ttl_ms = 50, .max_size = 3};
       case 18: return command::AppendNote{Event{.type = EventType::log_appended, .payload = R"({"level":"info"})"}};
-      case 19: return command::PauseRun{.reason = "tea"};
+      case 19:
+        if (below(3) == 0) return command::RequestPause{.reason = "tea", .withdrawn = below(2) == 0};
+        return command::PauseRun{.reason = "tea"};
       case 20: return command::ResumeRun{};
       case 21: return command::TakeOver{};
       case 22: return rarely(command::CompleteRun{.outputs = R"({"o":1})"});

@@ -15,13 +15,7 @@ namespace {
 
 /// Operations of the document that no route serves yet.
 const std::set<std::string, std::less<>> kNotServedYet = {
-    "pauseRun",
-    "resumeRun",
     "forkRun",
-    "resolveInterruptByRun",
-    "resolveApproval",
-    "inspectInterruptByToken",
-    "resolveInterruptByToken",
 };
 
 const std::string kTraceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

@@ -39,6 +39,7 @@ class SurfaceRig {
     options.keys.push_back(ApiKey::of("key-a", "a"));
     options.keys.push_back(ApiKey::of("key-b", "b"));
     options.keys.push_back(ApiKey::of("key-reader", "a", {"runs:read"}));
+    if (options.token_keys.empty()) options.token_keys = {{"k1", "a secret of some length"}};
     ApiKey test_key = ApiKey::of("key-test", "a");
     test_key.test = true;
     options.keys.push_back(test_key);

@@ -3,8 +3,9 @@
 //   OpenWopSurface surface(*engine, {.keys = {ApiKey::of("secret", "acme")}});
 //   http::Reply reply = surface.handle({.method = "POST", .target = "/v1/runs", .headers = …, .body = …});
 //
-// Routes: discovery, workflows, runs (create, snapshot, list, explain, cancel), events as SSE, JSON and long poll.
-// Of them `GET /v1/runs` and `GET /v1/runs/{runId}/explain` are this host's own; OpenWOP 1.0 names no such routes.
+// Routes: discovery, workflows, runs (create, snapshot, list, explain, cancel, pause, resume), interrupts (resolve by
+// run or by token, inspect, list), events as SSE, JSON and long poll. Of them `GET /v1/runs`, `GET /v1/interrupts` and
+// `GET /v1/runs/{runId}/explain` are this host's own; OpenWOP 1.0 names no such routes.
 //
 // It holds no state of runs: every call goes to the engine, so several surfaces may share one. What it does hold are
 // its keys (as SHA-256) with their rate, the requests in flight, and the open waits, for close().
@@ -23,6 +24,7 @@
 #include "openwop/engine.h"
 #include "openwop/hash.h"
 #include "openwop/ids.h"
+#include "openwop/interrupt_token.h"
 #include "openwop/protocol/http.h"
 #include "openwop/result.h"
 #include "openwop/webhooks.h"
@@ -86,6 +88,14 @@ struct SurfaceOptions {
   std::vector<std::string> mock_providers = {};
   /// The providers that the registered nodes reach, as published.
   AdvertisedProviders ai_providers = {};
+  /// Secrets that sign interrupt tokens: the first signs, all of them verify. Each at least 16 bytes that nobody can
+  /// guess; the same in every process that answers for these runs. Empty: no tokens, and none is accepted.
+  std::vector<TokenKey> token_keys = {};
+  /// How long a token lives at most; never beyond the timeout of its interrupt.
+  std::int64_t token_ttl_ms = kInterruptTokenTtlMs;
+  /// May the holder of the key vote in the name of `voter` (resumeValue.voter)? Absent: whoever may answer approvals
+  /// may.
+  std::function<bool(const ApiKey& key, std::string_view voter)> may_act_as = {};
   /// Publish the registered workflows whose ids begin with `conformance-` as fixtures.
   bool advertise_fixtures = false;
   /// Published as `observability`: a serialized object, such as observability_block() gives. Empty: not published.

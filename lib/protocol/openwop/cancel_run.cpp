@@ -4,25 +4,10 @@
 #include "protocol/openwop/idempotency.h"
 #include "protocol/openwop/request_body.h"
 #include "protocol/openwop/routes.h"
-#include "protocol/openwop/text_checks.h"
 
 namespace openwop::wire {
 
 namespace {
-
-constexpr std::size_t kMaxReasonCharacters = 1024;
-
-Result<std::string> read_reason(const SurfaceParts& surface, const Call& call) {
-  auto body = optional_object_body(surface, call);
-  if (!body) return std::move(body).error();
-  const auto raw = json::member(*body, "reason");
-  if (!raw) return std::string();
-  auto reason = json::as_string(*raw);
-  if (!reason || count_characters(*reason) > kMaxReasonCharacters) {
-    return invalid_field("reason", "has to be a string of at most 1024 characters");
-  }
-  return *std::move(reason);
-}
 
 std::string cancelled_body(const RunId& run, RunStatus status) {
   std::string body;
@@ -38,7 +23,9 @@ Result<http::Reply> cancel_run(SurfaceParts& surface, const Call& call) {
   auto response = keyed->answer(200, cancelled_body, [&](std::optional<LedgerClaim> claim) -> Result<http::Response> {
     const auto run = run_id_of(call);
     if (!run) return run.error();
-    auto reason = read_reason(surface, call);
+    const auto body = optional_object_body(surface, call);
+    if (!body) return body.error();
+    auto reason = reason_of(*body);
     if (!reason) return std::move(reason).error();
     const auto status = surface.engine.cancel_run({.tenant = std::string(call.tenant()),
                                                    .run_id = *run,

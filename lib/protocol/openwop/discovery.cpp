@@ -89,7 +89,7 @@ void add_feature_blocks(json::ObjectWriter& document, const SurfaceParts& surfac
       .raw("supportedClasses", "[]")
       .string("defaultMode", masking_mode_name(surface.engine.options().default_masking));
   document.raw("debugBundle", surface.options.debug_bundle ? R"({"supported":true})" : R"({"supported":false})");
-  document.raw("runs", R"({"pauseResume":{"supported":false,"drainPolicies":[]}})");
+  document.raw("runs", R"({"pauseResume":{"supported":true,"drainPolicies":["immediate","drain-current-node"]}})");
   document.raw("webhooks", surface.options.webhooks ? R"({"supported":true,"signatureAlgorithms":["v1"]})"
                                                     : R"({"supported":false,"signatureAlgorithms":[]})");
   if (surface.options.audit) add_auth(document, *surface.options.audit);
@@ -99,6 +99,18 @@ void add_feature_blocks(json::ObjectWriter& document, const SurfaceParts& surfac
       .integer("layer2RetentionSeconds", surface.options.step_retention_ms / 1000)
       .string("crossRegion", "single-region");
   if (!surface.options.observability.empty()) document.raw("observability", surface.options.observability);
+}
+
+void add_interrupts(json::ObjectWriter& document, const SurfaceParts& surface) {
+  json::ObjectWriter extensions(document.value_of("extensions"));
+  json::ObjectWriter interrupts(extensions.value_of("interrupts"));
+  // An external event comes with a token.
+  interrupts.raw("profiles", surface.tokens ? R"(["openwop-interrupt-quorum","openwop-interrupt-auth-required",)"
+                                              R"("openwop-interrupt-external-event"])"
+                                            : R"(["openwop-interrupt-quorum","openwop-interrupt-auth-required"])");
+  interrupts.boolean("signedCallbackTokens", surface.tokens.has_value());
+  // An event is recorded in the log of its run; its key is remembered as long as any.
+  interrupts.integer("externalEventRetentionSeconds", surface.options.idempotency_retention_ms / 1000);
 }
 
 std::string capabilities_document(const SurfaceParts& surface) {
@@ -114,17 +126,18 @@ std::string capabilities_document(const SurfaceParts& surface) {
     document.integer("engineVersion", surface.engine.options().engine_version);
     document.integer("eventLogSchemaVersion", kEventLogSchemaVersion);
     document.raw("supportedTransports", R"(["rest"])");
-    document.raw("supportedEnvelopes", "[]");
-    document.raw("schemaVersions", "{}");
+    document.raw("supportedEnvelopes", R"(["clarification.request"])");
+    document.raw("schemaVersions", R"({"clarification.request":1})");
     // A closed object: other limits may not be published here (trap T-4).
     json::ObjectWriter(document.value_of("limits"))
-        .integer("clarificationRounds", 3)
+        .integer("clarificationRounds", surface.engine.options().max_clarification_rounds)
         .integer("schemaRounds", 2)
         .integer("envelopesPerTurn", 5)
         .integer("maxNodeExecutions", surface.engine.options().max_node_executions);
     const std::string& run_options = surface.engine.options().configurable_options;
     if (!run_options.empty()) document.raw("configurable", run_options);
     add_ai_providers(document, options.ai_providers);
+    add_interrupts(document, surface);
     add_testing(document, surface);
     add_fixtures(document, surface);
     add_feature_blocks(document, surface);

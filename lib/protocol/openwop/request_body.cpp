@@ -3,10 +3,15 @@
 #include <algorithm>
 
 #include "openwop/json.h"
+#include "protocol/openwop/answer.h"
+#include "protocol/openwop/text_checks.h"
 
 namespace openwop::wire {
 
 namespace {
+
+constexpr std::size_t kMaxNamedBytes = 64;
+constexpr std::size_t kMaxReasonCharacters = 1024;
 
 bool equals_ignoring_case(std::string_view left, std::string_view right) {
   return std::equal(left.begin(), left.end(), right.begin(), right.end(),
@@ -41,6 +46,27 @@ Result<std::string_view> object_body(const SurfaceParts& surface, const Call& ca
 Result<std::string_view> optional_object_body(const SurfaceParts& surface, const Call& call) {
   if (call.request.body.empty()) return std::string_view("{}");
   return object_body(surface, call);
+}
+
+Status require_members(std::string_view object, std::initializer_list<std::string_view> names) {
+  std::string unknown;
+  json::for_each_member(object, [&](std::string_view raw_key, std::string_view) {
+    const std::string name = json::unescape(raw_key);
+    if (std::find(names.begin(), names.end(), name) == names.end()) unknown = name.substr(0, kMaxNamedBytes);
+    return unknown.empty();
+  });
+  if (unknown.empty()) return {};
+  return invalid_field(is_plain_text(unknown) ? unknown : "a member", "is not a member of this request");
+}
+
+Result<std::string> reason_of(std::string_view object) {
+  const auto raw = json::member(object, "reason");
+  if (!raw) return std::string();
+  auto reason = json::as_string(*raw);
+  if (!reason || count_characters(*reason) > kMaxReasonCharacters) {
+    return invalid_field("reason", "has to be a string of at most 1024 characters");
+  }
+  return *std::move(reason);
 }
 
 }  // namespace openwop::wire

@@ -3,6 +3,8 @@
 // Thread-safety: free functions, safe from any thread.
 #pragma once
 
+#include <initializer_list>
+#include <string>
 #include <string_view>
 
 #include "protocol/openwop/surface_parts.h"
@@ -15,5 +17,11 @@ namespace openwop::wire {
 
 /// The same, but an empty body gives "{}".
 [[nodiscard]] Result<std::string_view> optional_object_body(const SurfaceParts& surface, const Call& call);
+
+/// Errors: validation_error that names a member of the object which is none of `names`.
+[[nodiscard]] Status require_members(std::string_view object, std::initializer_list<std::string_view> names);
+
+/// The text of `reason`, or empty. Errors: validation_error unless it is a string of at most 1024 characters.
+[[nodiscard]] Result<std::string> reason_of(std::string_view object);
 
 }  // namespace openwop::wire

@@ -1,6 +1,6 @@
 #include "protocol/openwop/run_snapshot.h"
 
-#include <algorithm>
+#include <utility>
 
 #include "openwop/json.h"
 #include "openwop/redaction.h"
@@ -89,6 +89,31 @@ void add_options(json::ObjectWriter& snapshot, const RunHeader& header) {
   if (!header.configurable.empty()) snapshot.raw("configurable", header.configurable);
 }
 
+void append_votes(std::string& out, const InterruptState& interrupt) {
+  out += '[';
+  bool first = true;
+  for (const InterruptVote& vote : interrupt.votes) {
+    if (!std::exchange(first, false)) out += ',';
+    json::ObjectWriter entry(out);
+    if (!vote.actor.empty()) entry.string("actor", vote.actor);
+    entry.string("action", vote.action);
+    add_time(entry, "at", vote.at_ms);
+  }
+  out += ']';
+}
+
+/// Members of both documents that describe it: {kind, nodeId, payload} and {interruptId, nodeId, kind, data,
+/// requestedAt}.
+void add_interrupt(json::ObjectWriter& snapshot, const std::string& node_id, const InterruptState& interrupt) {
+  json::ObjectWriter object(snapshot.value_of("interrupt"));
+  object.string("interruptId", interrupt.id).string("nodeId", node_id).string("kind", interrupt.kind);
+  append_interrupt_payload(object.value_of("payload"), interrupt);
+  object.raw("data", interrupt.data);
+  add_time(object, "requestedAt", interrupt.requested_ms);
+  add_time(object, "expiresAt", interrupt.due_ms());
+  if (!interrupt.votes.empty()) append_votes(object.value_of("votes"), interrupt);
+}
+
 // Left out when nothing was recorded: absent is not zero (protocol 02 §12.6).
 void add_cost(json::ObjectWriter& snapshot, const RunCost& cost) {
   if (cost.empty()) return;
@@ -103,11 +128,12 @@ std::string unredacted_snapshot(const RunView& run) {
     snapshot.string("runId", run.run_id.text());
     snapshot.string("workflowId", run.header.workflow_id);
     snapshot.string("status", status_name(state.status));
-    if (is_waiting(state.status)) {
-      const auto suspended = std::find_if(state.nodes.begin(), state.nodes.end(), [](const auto& entry) {
-        return entry.second.status == NodeStatus::suspended;
-      });
-      if (suspended != state.nodes.end()) snapshot.string("currentNodeId", suspended->first);
+    if (const std::string* waiting = is_waiting(state.status) ? state.latest_suspended() : nullptr) {
+      snapshot.string("currentNodeId", *waiting);
+      const InterruptState* interrupt = state.find_interrupt(*waiting);
+      if (interrupt != nullptr && interrupt->outcome == InterruptOutcome::pending) {
+        add_interrupt(snapshot, *waiting, *interrupt);
+      }
     }
     add_time(snapshot, "startedAt", state.started_ms);
     if (is_terminal(state.status)) add_time(snapshot, "completedAt", state.ended_ms);
@@ -125,10 +151,24 @@ std::string unredacted_snapshot(const RunView& run) {
 
 }  // namespace
 
-void append_run_snapshot(std::string& out, const RunView& run) {
-  const std::string text = unredacted_snapshot(run);
-  const auto clean = scrub_json(text);
-  out += clean ? *clean : text;
+void append_interrupt_payload(std::string& out, const InterruptState& interrupt) {
+  json::ObjectWriter payload(out);
+  payload.string("kind", interrupt.kind).string("key", interrupt.key).raw("data", interrupt.data);
+  if (!interrupt.resume_schema.empty()) payload.raw("resumeSchema", interrupt.resume_schema);
+  if (interrupt.timeout_ms > 0) payload.integer("timeoutMs", interrupt.timeout_ms);
+}
+
+void append_run_snapshot(std::string& out, const RunView& run, const InterruptLink* link) {
+  std::string text = unredacted_snapshot(run);
+  if (auto clean = scrub_json(text)) text = *std::move(clean);
+  // The link comes last: a token looks like the secret that it is.
+  const auto interrupt = link == nullptr ? std::nullopt : json::member(text, "interrupt");
+  if (interrupt) {
+    const auto end = static_cast<std::size_t>(interrupt->data() - text.data()) + interrupt->size() - 1;
+    text.insert(end, ",\"interruptToken\":" + json::quoted(link->token) +
+                         ",\"callbackUrl\":" + json::quoted(link->callback_url));
+  }
+  out += text;
 }
 
 }  // namespace openwop::wire

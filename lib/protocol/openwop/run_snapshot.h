@@ -9,8 +9,17 @@
 
 namespace openwop::wire {
 
+/// What lets a reader resolve the interrupt that a run waits with; for readers who may (protocol 03 §2.6).
+struct InterruptLink {
+  std::string token;
+  std::string callback_url;
+};
+
 /// Appends the snapshot of a run. Sensitive variables and channels are shown by the run's masking
 /// mode; what looks like a secret is "[REDACTED]" wherever it stands.
-void append_run_snapshot(std::string& out, const RunView& run);
+void append_run_snapshot(std::string& out, const RunView& run, const InterruptLink* link = nullptr);
+
+/// The closed InterruptPayload {kind, key, data, resumeSchema?, timeoutMs?}.
+void append_interrupt_payload(std::string& out, const InterruptState& interrupt);
 
 }  // namespace openwop::wire

@@ -9,6 +9,8 @@
 #include "openwop/json.h"
 #include "openwop/time.h"
 #include "protocol/openwop/answer.h"
+#include "protocol/openwop/cursor.h"
+#include "protocol/openwop/interrupt_link.h"
 #include "protocol/openwop/routes.h"
 #include "protocol/openwop/run_snapshot.h"
 
@@ -18,32 +20,6 @@ namespace {
 
 constexpr std::int64_t kDefaultPage = 100;
 constexpr std::int64_t kMaxPage = 1000;
-
-// The engine's cursor is any bytes; on the wire it is hexadecimal.
-std::string to_hex(std::string_view bytes) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string out;
-  out.reserve(bytes.size() * 2);
-  for (const char c : bytes) {
-    out += kHex[static_cast<unsigned char>(c) >> 4U];
-    out += kHex[static_cast<unsigned char>(c) & 15U];
-  }
-  return out;
-}
-
-std::optional<std::string> from_hex(std::string_view text) {
-  constexpr std::size_t kMaxCursorCharacters = 512;
-  if (text.size() % 2 != 0 || text.size() > kMaxCursorCharacters) return std::nullopt;
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); i += 2) {
-    const auto high = kHex.find(text[i]);
-    const auto low = kHex.find(text[i + 1]);
-    if (high == std::string_view::npos || low == std::string_view::npos) return std::nullopt;
-    out += static_cast<char>(high * 16 + low);
-  }
-  return out;
-}
 
 Status read_time(const Call& call, std::string_view name, std::optional<std::int64_t>& time_ms) {
   const auto text = call.target.parameter(name);
@@ -84,7 +60,8 @@ Result<http::Reply> get_run(SurfaceParts& surface, const Call& call) {
   const auto run = surface.engine.run(call.tenant(), *id);
   if (!run) return run.error();
   std::string body;
-  append_run_snapshot(body, *run);
+  const auto link = interrupt_link(surface, call, *run);
+  append_run_snapshot(body, *run, link ? &*link : nullptr);
   return http::Reply(json_response(200, std::move(body)));
 }
 
@@ -93,7 +70,7 @@ Result<http::Reply> list_runs(SurfaceParts& surface, const Call& call) {
   if (!filter) return filter.error();
   const auto limit = whole_number(call.target.parameter("limit").value_or(std::to_string(kDefaultPage)));
   if (!limit || *limit < 1 || *limit > kMaxPage) return invalid_field("limit", "has to be a number from 1 to 1000");
-  const auto cursor = from_hex(call.target.parameter("cursor").value_or(""));
+  const auto cursor = cursor_from_hex(call.target.parameter("cursor").value_or(""));
   if (!cursor) return invalid_field("cursor", "is not one that this host gave");
   const auto page = surface.engine.list_runs(*filter, *cursor, static_cast<std::size_t>(*limit));
   if (!page) return page.error();
@@ -107,7 +84,7 @@ Result<http::Reply> list_runs(SurfaceParts& surface, const Call& call) {
       append_summary(list, page->runs[i]);
     }
     list += ']';
-    if (!page->cursor.empty()) object.string("nextCursor", to_hex(page->cursor));
+    if (!page->cursor.empty()) object.string("nextCursor", cursor_to_hex(page->cursor));
   }
   return http::Reply(json_response(200, std::move(body)));
 }

@@ -31,6 +31,7 @@ struct SurfaceParts {
         failed_requests(options.max_remembered_failures),
         waits(options.max_long_polls, options.max_streams) {
     options.keys.clear();
+    if (!options.token_keys.empty()) tokens.emplace(options.token_keys);
   }
 
   Engine& engine;
@@ -42,6 +43,8 @@ struct SurfaceParts {
   KeysInFlight keys_in_flight;
   FailedRequests failed_requests;
   OpenWaits waits;
+  /// Nothing when the host gave no secret.
+  std::optional<InterruptTokens> tokens = {};
 
   // SurfaceOptions::force_rate_limit.
   static constexpr std::int64_t kForcedRatePerSecond = 20;
