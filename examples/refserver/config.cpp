@@ -45,6 +45,8 @@ constexpr std::array kOptions = {
     Option{"public-url", Values::one, "OPENWOP_PUBLIC_URL", "URL", "prefix of URLs in answers"},
     Option{"fixtures", Values::none, "OPENWOP_CONFORMANCE_SEED", "",
            "node types and discovery for the conformance fixtures"},
+    Option{"no-conversations", Values::none, "OPENWOP_NO_CONVERSATIONS", "",
+           "refuse workflows with conversations"},
     Option{"config", Values::one, "OPENWOP_CONFIG", "FILE", "JSON object with these options as members"},
     Option{"log-level", Values::one, "OPENWOP_LOG_LEVEL", "LEVEL", "debug, info, warning or error (info)"},
     Option{"threads", Values::one, "OPENWOP_THREADS", "N", "engine threads (2)"},
@@ -215,6 +217,7 @@ Status apply(std::string_view name, const std::vector<std::string>& values, Conf
   if (name == "public-url") config.public_url = last;
   if (name == "test-key-prefix") config.test_key_prefix = last;
   if (name == "fixtures") config.fixtures = is_true(last);
+  if (name == "no-conversations") config.conversations = !is_true(last);
   if (name == "help") config.show_help = true;
   if (name == "version") config.show_version = true;
   if (name == "threads" || name == "max-connections") {

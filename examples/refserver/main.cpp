@@ -46,9 +46,12 @@ openwop::Result<std::shared_ptr<openwop::Store>> open_store(const Config& config
 openwop::Result<std::unique_ptr<openwop::Engine>> open_engine(const Config& config,
                                                               std::shared_ptr<openwop::Store> store) {
   openwop::EngineOptions options{.store = std::move(store), .threads = config.threads, .durability = config.durability};
-  openwop::add_builtin_nodes(options.nodes);
+  openwop::add_builtin_nodes(options.nodes, {.conversations = config.conversations});
   openwop::add_ai_nodes(options.nodes);
-  if (config.fixtures) openwop::add_fixture_nodes(options.nodes);
+  if (config.fixtures) {
+    openwop::add_fixture_nodes(options.nodes);
+    options.secrets = openwop::fixture_secrets();
+  }
   return openwop::Engine::open(std::move(options));
 }
 

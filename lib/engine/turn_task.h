@@ -24,6 +24,8 @@ class TurnTask final : public CommitTask {
   bool has_events = false;
   bool more = false;
   std::int64_t timer_due_ms = 0;
+  /// For other runs: they have something to look at.
+  std::vector<Message> wake;
   std::vector<std::shared_ptr<HandlerRun>> start;
   std::vector<std::shared_ptr<HandlerRun>> stop;
 
