@@ -1,5 +1,5 @@
-// What the agent events of a run say (protocol 03 §4, §7, §8), as fold() keeps it: the supervisor's decisions, tool calls
-// without an answer, conversations. decide() finds here what caused an event.
+// What the agent events of a run say (protocol 03 §4, §7, §8), as fold() keeps it: the supervisor's decisions, tool
+// calls without an answer, conversations. decide() finds here what caused an event.
 //
 // Thread-safety: plain values.
 #pragma once

@@ -15,7 +15,7 @@ namespace openwop {
 
 struct ChildRun {
   RunId run_id;
-  std::string node_id;  // which node of the parent started it
+  std::string node_id;   // which node of the parent started it
   std::string key = {};  // as the node calls it
   std::string workflow_id;
   /// As the parent has learnt it.

@@ -1,7 +1,7 @@
 // Long-term memory of agents (protocol 03 §11): entries under a memoryRef, which belongs to one tenant.
 //
-// A backend keeps entries; what the protocol asks around it (redaction of secrets before a write, the run-start snapshot,
-// limits) is the engine's. The default backend lies on the engine's store.
+// A backend keeps entries; what the protocol asks around it (redaction of secrets before a write, the run-start
+// snapshot, limits) is the engine's. The default backend lies on the engine's store.
 //
 // Thread-safety: all members from any thread, at the same time; they may block.
 #pragma once
@@ -54,7 +54,8 @@ class MemoryBackend {
  public:
   virtual ~MemoryBackend() = default;
   /// Newest first by createdAt. A reference that is unknown, malformed or of another tenant gives an empty list.
-  [[nodiscard]] virtual Result<std::vector<MemoryEntry>> list(const MemoryScope& scope, const MemoryListOptions& options,
+  [[nodiscard]] virtual Result<std::vector<MemoryEntry>> list(const MemoryScope& scope,
+                                                              const MemoryListOptions& options,
                                                               const MemoryMoment& moment) = 0;
   [[nodiscard]] virtual Result<std::optional<MemoryEntry>> get(const MemoryScope& scope, std::string_view id,
                                                                const MemoryMoment& moment) = 0;

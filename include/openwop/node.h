@@ -197,8 +197,8 @@ struct NodeSuspend {
 };
 
 /// Only for pure handlers: the node starts a run of another workflow in the same tenant and waits for its end, holding
-/// nothing (protocol 03 §6). The handler is then called again, with the same inputs, and finds the result as the last of
-/// NodeInvocation::children; it may start the next one.
+/// nothing (protocol 03 §6). The handler is then called again, with the same inputs, and finds the result as the last
+/// of NodeInvocation::children; it may start the next one.
 ///
 /// The child uses the definition that is current now. It is created once, whatever crashes; this run shows what the
 /// child waits for, and takes it along when it is cancelled, paused or resumed. The node fails with
@@ -206,9 +206,9 @@ struct NodeSuspend {
 /// child_limit_exceeded, or validation_error for inputs that the workflow refuses.
 struct NodeChild {
   std::string workflow_id;
-  std::string inputs = "{}";     // serialized object
-  std::string variables = "{}";  // serialized object: what the child's variables begin with, declared or not
-  std::string key = {};          // the node's own name for it
+  std::string inputs = "{}";             // serialized object
+  std::string variables = "{}";          // serialized object: what the child's variables begin with, declared or not
+  std::string key = {};                  // the node's own name for it
   std::vector<std::string> wanted = {};  // variables of the child to be told in the end
   /// False: the child goes on by itself when this run is cancelled or fails.
   bool follows = true;
@@ -339,9 +339,9 @@ struct BuiltinNodes {
 };
 void add_builtin_nodes(NodeRegistry& registry, BuiltinNodes which = {});
 
-/// Types that only conformance fixtures use: conformance.requiresMissing, conformance.cost.emit, core.conformance.*; and core.identity with the
-/// hooks that fixtures hide in its config (protocol 01 §22.6). Workflows may use the former only if their ids begin with
-/// `conformance-`.
+/// Types that only conformance fixtures use: conformance.requiresMissing, conformance.cost.emit, core.conformance.*;
+/// and core.identity with the hooks that fixtures hide in its config (protocol 01 §22.6). Workflows may use the former
+/// only if their ids begin with `conformance-`.
 void add_fixture_nodes(NodeRegistry& registry);
 
 namespace detail {

@@ -202,10 +202,11 @@ struct TakeOver {};
 
 }  // namespace command
 
-using RunCommand = std::variant<command::StartRun, command::StartNode, command::CompleteNode, command::FailNode,
-                                command::RetryNode, command::SkipNode, command::SuspendNode, command::RecordDecision,
-                                command::ResumeNode, command::WriteVariable, command::WriteChannel, command::AppendNote,
-                                command::PinVersion, command::PauseRun, command::RequestPause, command::ResumeRun,
-                                command::StartChild, command::ChangeChild, command::CompleteRun, command::FailRun, command::CancelRun, command::TakeOver>;
+using RunCommand =
+    std::variant<command::StartRun, command::StartNode, command::CompleteNode, command::FailNode, command::RetryNode,
+                 command::SkipNode, command::SuspendNode, command::RecordDecision, command::ResumeNode,
+                 command::WriteVariable, command::WriteChannel, command::AppendNote, command::PinVersion,
+                 command::PauseRun, command::RequestPause, command::ResumeRun, command::StartChild,
+                 command::ChangeChild, command::CompleteRun, command::FailRun, command::CancelRun, command::TakeOver>;
 
 }  // namespace openwop

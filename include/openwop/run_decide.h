@@ -319,8 +319,9 @@ class Decision {
   Status operator()(const command::StartChild& c) {
     if (auto allowed = node_in_flight(c.child.node_id, "start a run"); !allowed) return allowed;
     Event& event = emit(EventType::log_appended, c.child.node_id);
-    begin(event).string("level", "info").string(
-        "message", "node '" + c.child.node_id + "' starts a run of '" + c.child.workflow_id + "'");
+    begin(event)
+        .string("level", "info")
+        .string("message", "node '" + c.child.node_id + "' starts a run of '" + c.child.workflow_id + "'");
     json::ObjectWriter hidden(event.hidden);
     json::ObjectWriter start(hidden.value_of("childStart"));
     start.string("run", c.child.run_id.text()).string("key", c.child.key).string("workflow", c.child.workflow_id);
@@ -332,9 +333,10 @@ class Decision {
   Status operator()(const command::ChangeChild& c) {
     if (auto allowed = progress("a change of a child run"); !allowed) return allowed;
     Event& event = emit(EventType::log_appended, c.node_id);
-    begin(event).string("level", "info").string(
-        "message", "the run of '" + c.result.workflow_id + "' that node '" + c.node_id + "' has started is " +
-                       std::string(status_name(c.status)));
+    begin(event)
+        .string("level", "info")
+        .string("message", "the run of '" + c.result.workflow_id + "' that node '" + c.node_id + "' has started is " +
+                               std::string(status_name(c.status)));
     json::ObjectWriter hidden(event.hidden);
     json::ObjectWriter change(hidden.value_of("childChange"));
     change.string("run", c.result.run_id.text()).string("status", status_name(c.status));

@@ -34,8 +34,7 @@ enum class NodeStatus : std::uint8_t {
   cancelled,
 };
 inline constexpr std::array<std::string_view, 10> kNodeStatusNames = {
-    "idle",      "running",   "sleeping", "retrying", "in-child",
-    "suspended", "completed", "failed",   "skipped",  "cancelled"};
+    "idle", "running", "sleeping", "retrying", "in-child", "suspended", "completed", "failed", "skipped", "cancelled"};
 constexpr std::string_view node_status_name(NodeStatus status) {
   return kNodeStatusNames[static_cast<std::size_t>(status)];
 }
@@ -129,7 +128,8 @@ struct RunState {
     const std::string* latest = nullptr;
     std::uint64_t at = 0;
     for (const auto& [id, node] : nodes) {
-      const bool waits = node.status == NodeStatus::suspended || (node.status == NodeStatus::in_child && node.child_waits);
+      const bool waits =
+          node.status == NodeStatus::suspended || (node.status == NodeStatus::in_child && node.child_waits);
       if (!waits || (latest != nullptr && node.suspended_at < at)) continue;
       latest = &id;
       at = node.suspended_at;
@@ -415,8 +415,11 @@ inline RunStatus status_member(std::string_view object) {
 }
 
 inline void fold_child_started(RunState& state, const EventView& event, std::string_view start) {
-  ChildRun child{RunId::parse(text_member(start, "run")).value_or(RunId{}), std::string(event.node_id),
-                 text_member(start, "key"), text_member(start, "workflow"), RunStatus::pending,
+  ChildRun child{RunId::parse(text_member(start, "run")).value_or(RunId{}),
+                 std::string(event.node_id),
+                 text_member(start, "key"),
+                 text_member(start, "workflow"),
+                 RunStatus::pending,
                  !json::member(start, "detached").has_value(),
                  read_text_array(json::member(start, "wanted").value_or("[]"))};
   NodeState& node = node_of(state, event.node_id);

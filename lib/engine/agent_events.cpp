@@ -60,8 +60,7 @@ bool shape_reasoning(const EngineOptions& options, std::string_view configurable
       cut_text(event.payload, name, options.reasoning_token_limit);
     }
   }
-  set_member(event.payload, "verbosity",
-             json::quoted(kReasoningVerbosityNames[static_cast<std::size_t>(verbosity)]));
+  set_member(event.payload, "verbosity", json::quoted(kReasoningVerbosityNames[static_cast<std::size_t>(verbosity)]));
   return true;
 }
 
@@ -82,8 +81,8 @@ Status check_decided(const Run& run, std::string_view payload) {
   if (!orchestrator.empty() && agent != orchestrator) {
     return invalid("the run's orchestrator is '" + orchestrator + "'; '" + agent + "' may not decide");
   }
-  const bool terminated = run.state.agents.decisions > 0 &&
-                          detail::agent_text(run.state.agents.decision, "kind") == "terminate";
+  const bool terminated =
+      run.state.agents.decisions > 0 && detail::agent_text(run.state.agents.decision, "kind") == "terminate";
   if (terminated) return invalid("the orchestrator has terminated the run; no decision may follow");
   return {};
 }

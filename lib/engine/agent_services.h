@@ -24,8 +24,8 @@ inline constexpr char kSeenSecretPrefix = 'V';
 /// Plaintexts by secret id.
 using KnownSecrets = std::map<std::string, std::string, std::less<>>;
 
-/// Which secrets the runs of this process have seen. Their ids are durable before a node sees a plaintext, so that a run
-/// that goes on elsewhere is redacted all the same; plaintexts are never stored.
+/// Which secrets the runs of this process have seen. Their ids are durable before a node sees a plaintext, so that a
+/// run that goes on elsewhere is redacted all the same; plaintexts are never stored.
 class SeenSecrets {
  public:
   SeenSecrets(Store& store, Durability durability, std::shared_ptr<SecretSource> source)

@@ -1,6 +1,6 @@
 // Rows between a run and the runs that it has started. Parent and child may live on different shards and commit by
-// themselves, so what one has to tell the other lies in the store from the commit that says so to the commit that acts on
-// it; messages only say where to look.
+// themselves, so what one has to tell the other lies in the store from the commit that says so to the commit that acts
+// on it; messages only say where to look.
 //
 //   X <child> c   header of the child, as encode_header() wrote it: create it
 //   X <child> o   {"do":"cancel"|"pause"|"resume", …}: what the parent wants of it, the latest word

@@ -5,8 +5,8 @@
 
 namespace openwop::runtime {
 
-/// An answer that says what it is: {operation: "exchange"|"close", turn?, outcome?}. Others are bare values, which are a
-/// turn and an outcome at once.
+/// An answer that says what it is: {operation: "exchange"|"close", turn?, outcome?}. Others are bare values, which are
+/// a turn and an outcome at once.
 enum class TurnOperation : std::uint8_t { bare, exchange, close };
 [[nodiscard]] Result<TurnOperation> turn_operation(std::string_view value);
 
@@ -22,8 +22,8 @@ struct TurnParts {
   std::int64_t index = 0;
   std::int64_t at_ms = 0;
 };
-/// Message ids do not hold the run's id, nor do turns hold the time of a replay: a channel of turns is byte for byte the
-/// same when the run is replayed.
+/// Message ids do not hold the run's id, nor do turns hold the time of a replay: a channel of turns is byte for byte
+/// the same when the run is replayed.
 [[nodiscard]] std::string make_turn(const RunId& run, std::string_view conversation_id, const TurnParts& parts);
 
 /// Names the channel that the event's turns are folded into, if the workflow declares one: config.channel of the node,

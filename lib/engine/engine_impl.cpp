@@ -74,9 +74,8 @@ Status EngineImpl::recover() {
     core_.post(GoOnMessage{RunId::from_bytes(run), true});
   });
   if (found) {
-    found = each(kChildOrderPrefix, [this](std::string_view child) {
-      core_.post(ChildOrderMessage{RunId::from_bytes(child)});
-    });
+    found = each(kChildOrderPrefix,
+                 [this](std::string_view child) { core_.post(ChildOrderMessage{RunId::from_bytes(child)}); });
   }
   if (!found) return found;
   return each(kChildNoticePrefix, [this](std::string_view key) {

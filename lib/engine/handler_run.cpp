@@ -168,8 +168,8 @@ NodeMemory* HandlerRun::memory() {
     return now;
   };
   memory_ = std::make_unique<RunMemory>(
-      std::move(services), RunMemory::Facts{facts_.run_id, facts_.header->tenant, facts_.header->created_ms,
-                                            facts_.started_ms, now_ms});
+      std::move(services),
+      RunMemory::Facts{facts_.run_id, facts_.header->tenant, facts_.header->created_ms, facts_.started_ms, now_ms});
   return memory_.get();
 }
 

@@ -76,9 +76,9 @@ struct ChildNoticeMessage {
 };
 struct FailedTurnMessage;
 
-using Message = std::variant<CreateMessage, RequestMessage, HandlerDoneMessage, NotesMessage, ChannelMessage,
-                             CallMessage, TimerMessage, GoOnMessage, ChildOrderMessage, ChildNoticeMessage,
-                             std::unique_ptr<FailedTurnMessage>>;
+using Message =
+    std::variant<CreateMessage, RequestMessage, HandlerDoneMessage, NotesMessage, ChannelMessage, CallMessage,
+                 TimerMessage, GoOnMessage, ChildOrderMessage, ChildNoticeMessage, std::unique_ptr<FailedTurnMessage>>;
 
 /// A turn's commit was refused or failed: what the shard holds of the run in memory is not what the store holds.
 struct FailedTurnMessage {

@@ -254,7 +254,8 @@ void RunTurn::begin(std::size_t node) {
   if (inputs->size() > options_.max_event_payload_bytes) {
     return fail_node(node, {"payload_too_large", "the node's inputs are larger than max_event_payload_bytes"});
   }
-  apply(command::StartNode{definition.id, definition.type_id, 0, 0, *inputs == "{}" ? std::string() : std::move(*inputs)});
+  apply(command::StartNode{definition.id, definition.type_id, 0, 0,
+                           *inputs == "{}" ? std::string() : std::move(*inputs)});
 }
 
 /// Refusals before execution: they leave no node.started (protocol 01 §13.2, §22.3).

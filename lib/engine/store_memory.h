@@ -1,10 +1,10 @@
 // The default memory of agents: rows of the engine's own store.
 //
-//   M <tenant> 0x00 <SHA-256 of memoryRef> e <created_ms> <SHA-256 of id> <written_ms>   the entry: JSON, and who wrote it
-//   M <tenant> 0x00 <SHA-256 of memoryRef> i <SHA-256 of id> <written_ms>                key of that entry
+//   M <tenant> 0x00 <SHA-256 of memoryRef> e <created_ms> <SHA-256 of id> <written_ms>   the entry: JSON, and who wrote
+//   it M <tenant> 0x00 <SHA-256 of memoryRef> i <SHA-256 of id> <written_ms>                key of that entry
 //
-// An entry that is replaced or deleted stays as an old version, for runs that began before; versions that have been gone
-// or expired for longer than kMemoryRetentionMs go when somebody writes under the same reference.
+// An entry that is replaced or deleted stays as an old version, for runs that began before; versions that have been
+// gone or expired for longer than kMemoryRetentionMs go when somebody writes under the same reference.
 //
 // References and ids appear as hashes only: whatever they hold, they stay within their tenant's rows.
 #pragma once

@@ -13,8 +13,8 @@ namespace {
 
 /// The same whenever the turn is carried out on the same state, and unique: no other child begins at this sequence.
 RunId child_id(const Run& run, std::string_view node_id, std::int64_t now_ms) {
-  const Sha256 hash = sha256("child " + run.id.text() + " " + std::string(node_id) + " " +
-                             std::to_string(run.state.next_sequence));
+  const Sha256 hash =
+      sha256("child " + run.id.text() + " " + std::string(node_id) + " " + std::to_string(run.state.next_sequence));
   RunId id;
   const auto time = static_cast<std::uint64_t>(std::max<std::int64_t>(now_ms, 0));
   for (std::size_t i = 0; i < 6; ++i) id.bytes[i] = static_cast<std::uint8_t>(time >> (40 - 8 * i));
@@ -50,7 +50,8 @@ std::string_view reason_for_child(const Event& event) {
 
 Failure failure_of(const Error& error) {
   const bool unknown = error.code == ErrorCode::workflow_not_found;
-  return Failure{unknown ? "unknown_child_workflow" : std::string(error_name(error.code)), error.message, error.details};
+  return Failure{unknown ? "unknown_child_workflow" : std::string(error_name(error.code)), error.message,
+                 error.details};
 }
 
 }  // namespace
@@ -106,8 +107,13 @@ void RunTurn::start_child(std::size_t node, NodeChild child) {
   }
   auto header = child_header(definition, child);
   if (!header) return fail_node(node, failure_of(header.error()));
-  ChildRun started{child_id(run_, definition.id, now_ms_), definition.id, std::move(child.key),
-                   std::move(child.workflow_id), RunStatus::pending, child.follows, std::move(child.wanted)};
+  ChildRun started{child_id(run_, definition.id, now_ms_),
+                   definition.id,
+                   std::move(child.key),
+                   std::move(child.workflow_id),
+                   RunStatus::pending,
+                   child.follows,
+                   std::move(child.wanted)};
   const RunId id = started.run_id;
   apply(command::StartChild{std::move(started)});
   new_children_.emplace_back(id, std::move(*header));

@@ -87,13 +87,13 @@ Result<bool> RunTurn::take_turn(const Resolution& resolution, const InterruptSta
     if (index > kMaxTurns) return detail::refuse(run_.state, "the conversation has too many turns");
     const auto asked = given ? json::member(*given, "turnIndex") : std::nullopt;
     if (asked && json::as_int(*asked) != index) {
-      return Error{ErrorCode::validation_error, "the next turn of the conversation has the turnIndex " +
-                                                    std::to_string(index)};
+      return Error{ErrorCode::validation_error,
+                   "the next turn of the conversation has the turnIndex " + std::to_string(index)};
     }
-    const std::string_view content = given ? json::member(*given, "content").value_or("null")
-                                           : std::string_view(resolution.value);
-    last_turn = make_turn(run_.id, id,
-                          {.given = given.value_or(""), .content = content, .index = index, .at_ms = now_ms_});
+    const std::string_view content =
+        given ? json::member(*given, "content").value_or("null") : std::string_view(resolution.value);
+    last_turn =
+        make_turn(run_.id, id, {.given = given.value_or(""), .content = content, .index = index, .at_ms = now_ms_});
     Event note = note_of(EventType::conversation_exchanged, resolution.node_id);
     json::ObjectWriter(note.payload).string("conversationId", id).integer("turnIndex", index).raw("turn", last_turn);
     name_channel(*run_.workflow, node_at(*run_.workflow->find_node(resolution.node_id)), note);

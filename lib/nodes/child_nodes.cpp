@@ -21,11 +21,12 @@ std::string mapped_variables(const NodeInvocation& node) {
   std::string out;
   {
     json::ObjectWriter object(out);
-    json::for_each_member(node.config_value("inputMapping").value_or("{}"), [&](std::string_view name, std::string_view from) {
-      const auto value = node.variables->find(json::as_string(from).value_or(""));
-      if (value != node.variables->end()) object.raw_member(json::unescape(name), value->second);
-      return true;
-    });
+    json::for_each_member(node.config_value("inputMapping").value_or("{}"),
+                          [&](std::string_view name, std::string_view from) {
+                            const auto value = node.variables->find(json::as_string(from).value_or(""));
+                            if (value != node.variables->end()) object.raw_member(json::unescape(name), value->second);
+                            return true;
+                          });
   }
   return out;
 }
@@ -36,10 +37,11 @@ NodeOutcome start(const NodeInvocation& node) {
   child.inputs = detail::merge_objects(node.config_value("inputs").value_or("{}"), node.inputs);
   child.variables = mapped_variables(node);
   child.key = "child";
-  json::for_each_member(node.config_value("outputMapping").value_or("{}"), [&](std::string_view, std::string_view from) {
-    child.wanted.push_back(json::as_string(from).value_or(""));
-    return true;
-  });
+  json::for_each_member(node.config_value("outputMapping").value_or("{}"),
+                        [&](std::string_view, std::string_view from) {
+                          child.wanted.push_back(json::as_string(from).value_or(""));
+                          return true;
+                        });
   const auto follows = node.config_value("propagateCancellation");
   child.follows = !follows || json::as_bool(*follows).value_or(true);
   return child;
@@ -47,17 +49,18 @@ NodeOutcome start(const NodeInvocation& node) {
 
 /// Each parent variable gets the child's; what the child keeps secret stays so unless the parent does as well.
 void map_outputs(const NodeInvocation& node, const ChildResult& child, NodeCompleted& completed) {
-  json::for_each_member(node.config_value("outputMapping").value_or("{}"), [&](std::string_view to, std::string_view from) {
-    const std::string name = json::as_string(from).value_or("");
-    const auto value = json::member(child.variables, name);
-    if (!value) return true;
-    const std::string target = json::unescape(to);
-    const WorkflowVariable* declared = node.workflow->find_variable(target);
-    const bool secret = std::find(child.sensitive.begin(), child.sensitive.end(), name) != child.sensitive.end();
-    const bool shown = secret && !(declared != nullptr && declared->sensitive);
-    completed.variables.push_back({target, shown ? R"("[REDACTED]")" : std::string(*value)});
-    return true;
-  });
+  json::for_each_member(
+      node.config_value("outputMapping").value_or("{}"), [&](std::string_view to, std::string_view from) {
+        const std::string name = json::as_string(from).value_or("");
+        const auto value = json::member(child.variables, name);
+        if (!value) return true;
+        const std::string target = json::unescape(to);
+        const WorkflowVariable* declared = node.workflow->find_variable(target);
+        const bool secret = std::find(child.sensitive.begin(), child.sensitive.end(), name) != child.sensitive.end();
+        const bool shown = secret && !(declared != nullptr && declared->sensitive);
+        completed.variables.push_back({target, shown ? R"("[REDACTED]")" : std::string(*value)});
+        return true;
+      });
 }
 
 NodeOutcome finish(const NodeInvocation& node, const ChildResult& child) {
@@ -112,7 +115,8 @@ Status check_sub_workflow(const WorkflowNode& node) {
 }  // namespace
 
 Failure child_failed(const ChildResult& child) {
-  Failure failure{"child_failed", "the run of '" + child.workflow_id + "' is " + std::string(status_name(child.status))};
+  Failure failure{"child_failed",
+                  "the run of '" + child.workflow_id + "' is " + std::string(status_name(child.status))};
   {
     json::ObjectWriter details(failure.details);
     details.string("childRunId", child.run_id.text()).string("childStatus", status_name(child.status));

@@ -10,8 +10,8 @@ namespace openwop::nodes {
 bool is_low(const NodeInvocation& node, double confidence) {
   if (!std::isfinite(confidence)) return false;
   const auto asked = json::member(node.configurable, "escalationThreshold");
-  const double threshold = asked ? json::as_number(*asked).value_or(kDefaultEscalationThreshold)
-                                 : kDefaultEscalationThreshold;
+  const double threshold =
+      asked ? json::as_number(*asked).value_or(kDefaultEscalationThreshold) : kDefaultEscalationThreshold;
   return confidence < threshold;
 }
 

@@ -1,5 +1,6 @@
-// What conformance fixtures expect of agents, made up from a node's config (protocol 01 §22.6): core.conformance.mock-agent,
-// core.identity with hooks, core.conformance.memory. A host registers them for its tests only.
+// What conformance fixtures expect of agents, made up from a node's config (protocol 01 §22.6):
+// core.conformance.mock-agent, core.identity with hooks, core.conformance.memory. A host registers them for its tests
+// only.
 #include "nodes/agent_nodes.h"
 #include "nodes/builtin_nodes.h"
 #include "openwop/agents.h"
@@ -108,8 +109,8 @@ std::vector<Event> mock_events(const NodeInvocation& node) {
   std::vector<Event> events;
   if (const auto reasoning = node.config_value("mockReasoning")) {
     const auto tokens = json::member(*reasoning, "tokenCount");
-    events.push_back(reasoned(node, text_of(*reasoning, "summary", "no summary"),
-                              tokens ? json::as_int(*tokens).value_or(0) : 0));
+    events.push_back(
+        reasoned(node, text_of(*reasoning, "summary", "no summary"), tokens ? json::as_int(*tokens).value_or(0) : 0));
   }
   std::size_t calls = 0;
   json::for_each_element(node.config_value("mockToolCalls").value_or("[]"), [&](std::string_view call) {

@@ -1,5 +1,5 @@
-// core.orchestrator.supervisor and core.dispatch (protocol 03 §8, §9; 01 §22.5). The supervisor carries out the plan in its
-// config; a host whose supervisor is a model registers its own type under the same id.
+// core.orchestrator.supervisor and core.dispatch (protocol 03 §8, §9; 01 §22.5). The supervisor carries out the plan in
+// its config; a host whose supervisor is a model registers its own type under the same id.
 #include <array>
 
 #include "nodes/agent_nodes.h"

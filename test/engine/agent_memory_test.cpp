@@ -16,7 +16,8 @@ class MemoryRig {
     rig.options.nodes.add({"vendor.test.body", SyncHandler([this](NodeContext& node) { return body(node); })});
   }
   RunId run(Body what, const std::string& tenant = "default") {
-    if (!registered) rig.add(WorkflowText("w").node("a", "vendor.test.body").node("b", "core.delay", R"({"ms":1000})").edge("a", "b"));
+    if (!registered)
+      rig.add(WorkflowText("w").node("a", "vendor.test.body").node("b", "core.delay", R"({"ms":1000})").edge("a", "b"));
     registered = true;
     body = std::move(what);
     CreateRun request;

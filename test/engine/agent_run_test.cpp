@@ -1,4 +1,5 @@
-// Agents in runs: who acts, what is told of their reasoning, escalation, orchestrators and dispatch (protocol 03 §7 to §9).
+// Agents in runs: who acts, what is told of their reasoning, escalation, orchestrators and dispatch (protocol 03 §7 to
+// §9).
 #include "openwop/agents.h"
 #include "support/engine_rig.h"
 
@@ -73,9 +74,9 @@ TEST_CASE("reasoning is told as the run asks") {
   const auto reasoned = [](const std::string& configurable, std::size_t limit) {
     EngineRig rig;
     rig.options.reasoning_token_limit = limit;
-    rig.add(WorkflowText("conformance-w").node("a", "core.conformance.mock-agent",
-                                               R"({"mockReasoning":{"summary":"a long thought","tokenCount":3}})", "{}",
-                                               agent("core.thinker")));
+    rig.add(WorkflowText("conformance-w")
+                .node("a", "core.conformance.mock-agent",
+                      R"({"mockReasoning":{"summary":"a long thought","tokenCount":3}})", "{}", agent("core.thinker")));
     CreateRun request;
     request.workflow_id = "conformance-w";
     request.configurable = configurable;
@@ -229,7 +230,8 @@ TEST_CASE("a dispatch past its cap breaches it") {
   EngineRig rig;
   rig.add(noop("first"));
   std::string plan;
-  for (int i = 0; i < 5; ++i) plan += std::string(i > 0 ? "," : "") + R"({"kind":"next-worker","nextWorkerIds":["first"]})";
+  for (int i = 0; i < 5; ++i)
+    plan += std::string(i > 0 ? "," : "") + R"({"kind":"next-worker","nextWorkerIds":["first"]})";
   rig.add(orchestrated(R"({"mockDecisions":[)" + plan + "]}", R"({"iterationCap":3})"));
   const RunId run = rig.create("team");
   rig.tick();
@@ -242,7 +244,8 @@ TEST_CASE("a dispatch loop may run more often than loops of refinement") {
   EngineRig rig;
   rig.add(noop("first"));
   std::string plan;
-  for (int i = 0; i < 8; ++i) plan += std::string(i > 0 ? "," : "") + R"({"kind":"next-worker","nextWorkerIds":["first"]})";
+  for (int i = 0; i < 8; ++i)
+    plan += std::string(i > 0 ? "," : "") + R"({"kind":"next-worker","nextWorkerIds":["first"]})";
   rig.add(orchestrated(R"({"mockDecisions":[)" + plan + "]}"));
   const RunId run = rig.create("team");
   rig.tick();
@@ -271,8 +274,8 @@ TEST_CASE("an orchestrator asks the user, by conversation or by clarification") 
 TEST_CASE("a supervisor of low confidence holds its decision until it is ratified") {
   EngineRig rig;
   rig.add(noop("first"));
-  rig.add(orchestrated(
-      R"({"mockConfidence":0.5,"mockPendingDecision":{"kind":"next-worker","nextWorkerIds":["first"]}})"));
+  rig.add(
+      orchestrated(R"({"mockConfidence":0.5,"mockPendingDecision":{"kind":"next-worker","nextWorkerIds":["first"]}})"));
   const RunId run = rig.create("team");
   rig.tick();
   CHECK(rig.status(run) == RunStatus::waiting_approval);

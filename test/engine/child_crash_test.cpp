@@ -1,5 +1,5 @@
-// A process that dies between any two commits of a parent and its children: the child is created once, the parent learns
-// of its end once, orders arrive.
+// A process that dies between any two commits of a parent and its children: the child is created once, the parent
+// learns of its end once, orders arrive.
 #include "support/engine_rig.h"
 
 namespace openwop::test {
@@ -61,8 +61,9 @@ struct World {
   std::size_t rows(char prefix) const {
     std::size_t count = 0;
     const std::string from(1, prefix);
-    REQUIRE(disk->scan({from, prefix_end(from), false}, [&](std::string_view, std::string_view) { return ++count != 0; })
-                .ok());
+    REQUIRE(
+        disk->scan({from, prefix_end(from), false}, [&](std::string_view, std::string_view) { return ++count != 0; })
+            .ok());
     return count;
   }
 };
@@ -71,10 +72,10 @@ void add_family(World& world) {
   world.add(WorkflowText("leaf")
                 .variable(R"({"name":"v","type":"string","defaultValue":"from below"})")
                 .node("wait", "core.delay", R"({"ms":100})"));
-  world.add(WorkflowText("middle").node("call", "core.subWorkflow",
-                                        R"({"workflowId":"leaf","outputMapping":{"v":"v"}})"));
-  world.add(WorkflowText("top").node("call", "core.subWorkflow",
-                                     R"({"workflowId":"middle","outputMapping":{"v":"v"}})"));
+  world.add(
+      WorkflowText("middle").node("call", "core.subWorkflow", R"({"workflowId":"leaf","outputMapping":{"v":"v"}})"));
+  world.add(
+      WorkflowText("top").node("call", "core.subWorkflow", R"({"workflowId":"middle","outputMapping":{"v":"v"}})"));
 }
 
 }  // namespace

@@ -10,11 +10,13 @@ WorkflowText echo_child() {
   return WorkflowText("child")
       .variable(R"({"name":"given","type":"string","defaultValue":"default"})")
       .variable(R"({"name":"result","type":"string","defaultValue":"none"})")
-      .node("set", "core.setVariable", R"({"name":"result"})", R"({"value":{"type":"variable","variableName":"given"}})");
+      .node("set", "core.setVariable", R"({"name":"result"})",
+            R"({"value":{"type":"variable","variableName":"given"}})");
 }
 
 WorkflowText gate_child() {
-  return WorkflowText("gated").node("gate", "core.approvalGate", R"({"title":"May it?","actions":["accept","reject"]})");
+  return WorkflowText("gated").node("gate", "core.approvalGate",
+                                    R"({"title":"May it?","actions":["accept","reject"]})");
 }
 
 WorkflowText parent_of(const std::string& child, const std::string& more = "") {
@@ -65,7 +67,8 @@ TEST_CASE("a sub-workflow gets its inputs and gives its variables back") {
 TEST_CASE("an input mapping overrides the child's default and may name a variable that the child does not declare") {
   EngineRig rig;
   rig.add(echo_child());
-  rig.add(parent_of("child", R"(,"inputMapping":{"given":"mine","extra":"mine"},"outputMapping":{"back":"extra","r":"result"})")
+  rig.add(parent_of("child",
+                    R"(,"inputMapping":{"given":"mine","extra":"mine"},"outputMapping":{"back":"extra","r":"result"})")
               .variable(R"({"name":"mine","type":"string","defaultValue":"handed down"})"));
   const RunId run = rig.create("parent");
   rig.tick();
@@ -178,7 +181,10 @@ TEST_CASE("a child that is cancelled by itself cancels its parent") {
 
 TEST_CASE("a child is paused and resumed with its parent") {
   EngineRig rig;
-  rig.add(WorkflowText("slow").node("wait", "core.delay", R"({"ms":1000})").node("b", "core.delay", R"({"ms":1000})").edge("wait", "b"));
+  rig.add(WorkflowText("slow")
+              .node("wait", "core.delay", R"({"ms":1000})")
+              .node("b", "core.delay", R"({"ms":1000})")
+              .edge("wait", "b"));
   rig.add(parent_of("slow"));
   const RunId run = rig.create("parent");
   rig.tick();
@@ -269,10 +275,10 @@ TEST_CASE("a timeout of the invoking node cancels its child") {
 TEST_CASE("a config of a sub-workflow that makes no sense is refused at registration") {
   EngineRig rig;
   rig.open();
-  for (const char* config : {R"({})", R"({"workflowId":""})", R"({"workflowId":"x","waitForCompletion":false})",
-                             R"({"workflowId":"x","onChildFailure":"ignore"})",
-                             R"({"workflowId":"x","outputMapping":{"a":1}})",
-                             R"({"workflowId":"x","propagateCancellation":"no"})", R"({"workflowId":"x","inputs":[]})"}) {
+  for (const char* config :
+       {R"({})", R"({"workflowId":""})", R"({"workflowId":"x","waitForCompletion":false})",
+        R"({"workflowId":"x","onChildFailure":"ignore"})", R"({"workflowId":"x","outputMapping":{"a":1}})",
+        R"({"workflowId":"x","propagateCancellation":"no"})", R"({"workflowId":"x","inputs":[]})"}) {
     INFO(config);
     CHECK_FALSE(rig.engine->register_workflow(WorkflowText("p").node("call", "core.subWorkflow", config).json()).ok());
   }

@@ -34,11 +34,11 @@ TEST_CASE("a conversation that a gate holds with itself opens, exchanges and clo
   const RunId run = rig.create("talk");
   rig.tick();
   CHECK(rig.status(run) == RunStatus::completed);
-  CHECK(rig.history(run) ==
-        Lines{"run.started", "node.started(convo)", "node.suspended(convo)", "interrupt.requested(convo)",
-              "conversation.opened(convo)", "conversation.exchanged(convo)", "conversation.exchanged(convo)",
-              "conversation.closed(convo)", "interrupt.resolved(convo)", "node.resumed(convo)", "node.completed(convo)",
-              "run.completed"});
+  CHECK(rig.history(run) == Lines{"run.started", "node.started(convo)", "node.suspended(convo)",
+                                  "interrupt.requested(convo)", "conversation.opened(convo)",
+                                  "conversation.exchanged(convo)", "conversation.exchanged(convo)",
+                                  "conversation.closed(convo)", "interrupt.resolved(convo)", "node.resumed(convo)",
+                                  "node.completed(convo)", "run.completed"});
   std::string id;
   for (const auto& event : rig.events(run)) {
     if (!event.type.starts_with("conversation.")) continue;

@@ -33,7 +33,8 @@ std::string events_of(SurfaceRig& rig, const std::string& run) {
 
 TEST_CASE("a parent and its child are linked, and the late answer to a cascaded gate is 410", "[wire]") {
   SurfaceRig rig;
-  add(rig, WorkflowText("gated").node("child-gate", "core.approvalGate", R"({"title":"May it?","actions":["accept"]})"));
+  add(rig,
+      WorkflowText("gated").node("child-gate", "core.approvalGate", R"({"title":"May it?","actions":["accept"]})"));
   add(rig, WorkflowText("caller").node("spawn", "core.subWorkflow", R"({"workflowId":"gated"})"));
   const std::string run = rig.run("caller");
   const Answer waiting = rig.get("/v1/runs/" + run);
