@@ -51,6 +51,7 @@ constexpr std::array kOptions = {
     Option{"fixtures-dir", Values::one, "OPENWOP_FIXTURES_DIR", "DIR", "one more folder of workflow definitions"},
     Option{"fixtures", Values::none, "OPENWOP_CONFORMANCE_SEED", "",
            "node types and discovery for the conformance fixtures"},
+    Option{"no-conversations", Values::none, "OPENWOP_NO_CONVERSATIONS", "", "refuse workflows with conversations"},
     Option{"config", Values::one, "OPENWOP_CONFIG", "FILE", "JSON object with these options as members"},
     Option{"log-level", Values::one, "OPENWOP_LOG_LEVEL", "LEVEL", "debug, info, warning or error (info)"},
     Option{"threads", Values::one, "OPENWOP_THREADS", "N", "engine threads (2)"},
@@ -358,6 +359,7 @@ Status apply(std::string_view name, const std::vector<std::string>& values, Conf
     if (!value) return value.error();
     config.*count.member = *value;
   }
+  if (name == "no-conversations") config.conversations = !is_true(last);
   if (name == "workflows" || name == "fixtures-dir") {
     config.workflow_folders.insert(config.workflow_folders.end(), values.begin(), values.end());
   }

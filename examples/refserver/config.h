@@ -29,6 +29,7 @@ struct Config {
   std::vector<openwop::TokenKey> token_keys = {};
   std::string public_url = {};
   bool fixtures = false;
+  bool conversations = true;
   openwop::LogLevel log_level = openwop::LogLevel::info;
   /// Shard threads of the engine.
   std::size_t threads = 2;

@@ -54,9 +54,12 @@ openwop::Result<std::unique_ptr<openwop::Engine>> open_engine(const Config& conf
   openwop::EngineOptions options{.store = std::move(store), .threads = config.threads, .durability = config.durability};
   options.observers = outbound.observers();
   if (telemetry.observer()) options.observers.push_back(telemetry.observer());
-  openwop::add_builtin_nodes(options.nodes);
+  openwop::add_builtin_nodes(options.nodes, {.conversations = config.conversations});
   openwop::add_ai_nodes(options.nodes);
-  if (config.fixtures) openwop::add_fixture_nodes(options.nodes);
+  if (config.fixtures) {
+    openwop::add_fixture_nodes(options.nodes);
+    options.secrets = openwop::fixture_secrets();
+  }
   options.configurable_options = config.run_options;
   return openwop::Engine::open(std::move(options));
 }

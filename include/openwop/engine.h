@@ -36,14 +36,20 @@
 #include "openwop/executor.h"
 #include "openwop/ids.h"
 #include "openwop/ledger.h"
+#include "openwop/memory_backend.h"
 #include "openwop/node.h"
 #include "openwop/run_state.h"
+#include "openwop/secret_source.h"
 #include "openwop/store.h"
 #include "openwop/workflow.h"
 
 namespace openwop {
 
 class RunObserver;
+
+/// How much agent.reasoned tells: all, the first reasoning_token_limit tokens, or nothing.
+enum class ReasoningVerbosity : std::uint8_t { summary, full, off };
+inline constexpr std::array<std::string_view, 3> kReasoningVerbosityNames = {"summary", "full", "off"};
 
 struct EngineOptions {
   std::shared_ptr<Store> store;
@@ -58,6 +64,12 @@ struct EngineOptions {
   Durability durability = Durability::sync;
   std::uint32_t engine_version = 1;
   std::vector<std::string> runtime_capabilities = {};
+  /// Memory of agents; default: rows of `store`.
+  std::shared_ptr<MemoryBackend> memory = {};
+  /// Secrets that nodes may ask for; default: none.
+  std::shared_ptr<SecretSource> secrets = {};
+  /// Unless configurable.reasoningVerbosity says otherwise.
+  ReasoningVerbosity reasoning_verbosity = ReasoningVerbosity::summary;
   /// Told of every commit that adds events to a run, in this order (openwop/run_observer.h).
   std::vector<std::shared_ptr<RunObserver>> observers = {};
   /// How sensitive values are shown, unless a workflow says otherwise; a run keeps the mode it began with.
@@ -85,8 +97,16 @@ struct EngineOptions {
                                     << 20;  // variables and channels; the node fails with payload_too_large
   std::size_t max_json_depth = 64;          // validation_error
   std::size_t max_artifact_bytes = std::size_t{8} << 20;  // the node fails with payload_too_large
+  /// One entry of an agent's memory, as JSON; validation_error. 0: there is no memory.
+  std::size_t max_memory_entry_bytes = 65'536;
+  /// What `summary` leaves of an agent's reasoning; four characters count as a token. The rest is cut.
+  std::size_t reasoning_token_limit = 512;
   /// Node executions of one run, unless configurable.recursionLimit is lower; cap.breached, then the run fails.
   std::uint32_t max_node_executions = 100;
+  /// Workflows that call each other, from the run that a host creates down; sub_workflow_depth_exceeded.
+  std::size_t max_child_depth = 32;
+  /// Runs that one run may start; child_limit_exceeded.
+  std::size_t max_children_per_run = 1'000;
   /// Commands that wait for a shard; create_run and cancel_run give service_unavailable beyond it.
   std::size_t max_queued_commands = 65'536;
   /// Runs whose handlers are in flight; create_run gives service_unavailable beyond it.
@@ -271,6 +291,11 @@ struct RunHeader {
   /// 2). It is shown and never carried out.
   std::uint32_t event_log_schema_version = 2;
   MaskingMode masking = MaskingMode::mask;
+  /// Of a run that another one has started; zero: none has.
+  RunId parent_run_id = {};
+  std::string parent_node_id = {};
+  /// Workflow ids of the runs above, the outermost first.
+  std::vector<std::string> ancestors = {};
 };
 
 /// A run as of its last durable commit.
@@ -323,7 +348,7 @@ struct RunPage {
 
 /// One thing that a run waits for.
 struct RunWait {
-  enum class Kind : std::uint8_t { handler, delay, retry, interrupt };
+  enum class Kind : std::uint8_t { handler, delay, retry, interrupt, child };
   std::string node_id;
   Kind kind = Kind::handler;
   std::int64_t since_ms = 0;

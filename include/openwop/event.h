@@ -77,7 +77,7 @@ struct EventTypeInfo {
   bool in_updates;
   bool in_values;
   bool terminal;
-  /// fold() acts on its payload; all others are notes.
+  /// Only decide() writes it; all others are notes, which nodes may write too.
   bool changes_state;
 };
 

@@ -103,6 +103,8 @@ struct InterruptState {
   std::int64_t timeout_ms = 0;  // 0 = none
   /// A signed token does not resolve it (profile openwop-interrupt-auth-required).
   bool bearer_only = false;
+  /// Of a conversation: exchanges after which it closes by itself; 0 = one that is given as a bare value.
+  std::int64_t turns = 0;
   InterruptOutcome outcome = InterruptOutcome::pending;
   std::vector<InterruptVote> votes = {};
   /// Votes and questions so far, replaced ones too.

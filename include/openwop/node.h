@@ -29,7 +29,9 @@
 #include "openwop/ids.h"
 #include "openwop/interrupt.h"
 #include "openwop/json.h"
+#include "openwop/memory_backend.h"
 #include "openwop/run_command.h"
+#include "openwop/run_state.h"
 #include "openwop/workflow.h"
 
 namespace openwop {
@@ -61,6 +63,7 @@ struct NodeInvocation {
   std::string_view config;        // serialized object
   std::string_view inputs;        // serialized object: input port -> value
   std::string_view configurable;  // serialized object: the run's options as the caller sent them
+  std::string_view agent;         // serialized AgentRef of the node, or empty
   /// As of the start of the execution; a re-run after a crash sees what parallel branches have written since.
   const VariableMap* variables = nullptr;
   /// Values of the run's channels, reduced; read through channel().
@@ -77,6 +80,10 @@ struct NodeInvocation {
   /// W3C trace context for calls that the handler makes: the run's trace, this execution's span. Empty for pure
   /// handlers.
   std::string_view traceparent = {};
+  /// For pure handlers: how the runs ended that this execution has started (NodeChild), oldest first. Null for others.
+  const std::vector<ChildResult>* children = nullptr;
+  /// For pure handlers: what the run's agents have said so far. Null for others.
+  const AgentState* agents = nullptr;
   /// What the interrupts of this node (NodeSuspend) were resolved with, oldest first; kept over retries.
   const std::vector<NodeAnswer>* answers = nullptr;
 
@@ -151,6 +158,8 @@ struct NodeCompleted {
   std::vector<VariableWrite> variables = {};
   std::vector<ChannelWrite> channels = {};
   std::vector<HostWrite> host_writes = {};
+  /// The run is over: no edge is taken, other nodes in flight are cancelled.
+  bool ends_run = false;
   /// Events of the node's own: log.appended, artifact.created, output.chunk, vendor types.
   std::vector<Event> events = {};
   std::vector<NodeArtifact> artifacts = {};
@@ -179,13 +188,41 @@ struct NodeSuspend {
   std::string key = {};
   /// No signed token resolves it: a bearer key has to.
   bool bearer_only = false;
-  /// Written in the same commit: the first two before the suspension, the events after it.
+  /// Of a conversation: exchanges after which it closes by itself; 0 = after the first that is given as a bare value.
+  std::int64_t turns = 0;
+  /// Answers that are given at once, as if by somebody (serialized JSON): for nodes that talk to themselves.
+  std::vector<std::string> answers = {};
+  /// Written in the same commit: the first three before the suspension, `events` after it.
+  std::vector<Event> events_before = {};
   std::vector<VariableWrite> variables = {};
   std::vector<ChannelWrite> channels = {};
   std::vector<Event> events = {};
 };
 
-using NodeOutcome = std::variant<NodeCompleted, Failure, NodeSleep, NodeSuspend>;
+/// Only for pure handlers: the node starts a run of another workflow in the same tenant and waits for its end, holding
+/// nothing (protocol 03 §6). The handler is then called again, with the same inputs, and finds the result as the last
+/// of NodeInvocation::children; it may start the next one.
+///
+/// The child uses the definition that is current now. It is created once, whatever crashes; this run shows what the
+/// child waits for, and takes it along when it is cancelled, paused or resumed. The node fails with
+/// unknown_child_workflow, sub_workflow_cycle (an ancestor runs that workflow), sub_workflow_depth_exceeded,
+/// child_limit_exceeded, or validation_error for inputs that the workflow refuses.
+struct NodeChild {
+  std::string workflow_id;
+  std::string inputs = "{}";             // serialized object
+  std::string variables = "{}";          // serialized object: what the child's variables begin with, declared or not
+  std::string key = {};                  // the node's own name for it
+  std::vector<std::string> wanted = {};  // variables of the child to be told in the end
+  /// False: the child goes on by itself when this run is cancelled or fails.
+  bool follows = true;
+};
+
+/// The node ends the run as cancelled.
+struct NodeCancelled {
+  std::string reason;
+};
+
+using NodeOutcome = std::variant<NodeCompleted, Failure, NodeSleep, NodeSuspend, NodeChild, NodeCancelled>;
 
 /// What a SyncHandler or AsyncHandler works with.
 class NodeContext {
@@ -224,6 +261,13 @@ class NodeContext {
   /// stored.
   [[nodiscard]] virtual Result<std::string> step(std::string_view key,
                                                  const std::function<Result<std::string>()>& effect) = 0;
+  /// The plaintext of a secret of the run's tenant. From here on the engine keeps it out of the
+  /// run's memory and, as by conceal(), out of what the handler records.
+  /// Blocks. Errors: validation_error with details.reason `credential_unavailable` (the host has no secrets) or
+  /// `credential_required` (the tenant has none of this id).
+  [[nodiscard]] virtual Result<std::string> secret(std::string_view secret_id) = 0;
+  /// The memory of agents; null when the host has none (EngineOptions::max_memory_entry_bytes = 0). Its calls block.
+  [[nodiscard]] virtual NodeMemory* memory() = 0;
   /// SHA-256 hex of `runId:nodeId:attempt:key`; from the second iteration of a loop on, the key carries `#iteration`.
   [[nodiscard]] virtual std::string invocation_id(std::string_view key) const = 0;
 
@@ -262,6 +306,8 @@ struct NodeType {
   std::vector<std::string> required_capabilities = {};
   /// Checks a node's config when a workflow is registered; may be empty.
   std::function<Status(const WorkflowNode&)> check = {};
+  /// Names the type whose handler carries a node out instead, by its config; empty, or may give nothing: this one.
+  std::function<std::string_view(const WorkflowNode&)> carried_out_by = {};
 };
 
 class NodeRegistry {
@@ -276,16 +322,29 @@ class NodeRegistry {
     const auto at = types_.find(type_id);
     return at == types_.end() ? nullptr : at->second;
   }
+  /// The type whose handler carries the node out.
+  [[nodiscard]] std::shared_ptr<const NodeType> find(const WorkflowNode& node) const {
+    auto type = find(node.type_id);
+    if (type == nullptr || !type->carried_out_by) return type;
+    const std::string_view other = type->carried_out_by(node);
+    return other.empty() ? type : find(other);
+  }
 
  private:
   std::map<std::string, std::shared_ptr<const NodeType>, std::less<>> types_;
 };
 
 /// core.start end noop identity delay fail conditional loop parallel merge setVariable getVariable channelWrite
-/// approvalGate clarificationGate interrupt.
-void add_builtin_nodes(NodeRegistry& registry);
+/// approvalGate clarificationGate interrupt subWorkflow orchestrator.supervisor dispatch; conversationGate unless
+/// `conversations` is false: workflows with one are then refused, and a dispatch asks by clarification.
+struct BuiltinNodes {
+  bool conversations = true;
+};
+void add_builtin_nodes(NodeRegistry& registry, BuiltinNodes which = {});
 
-/// Types that only conformance fixtures use: conformance.requiresMissing, conformance.cost.emit.
+/// Types that only conformance fixtures use: conformance.requiresMissing, conformance.cost.emit, core.conformance.*;
+/// and core.identity with the hooks that fixtures hide in its config (protocol 01 §22.6). Workflows may use the former
+/// only if their ids begin with `conformance-`.
 void add_fixture_nodes(NodeRegistry& registry);
 
 namespace detail {

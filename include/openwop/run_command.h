@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "openwop/child_run.h"
 #include "openwop/event.h"
 #include "openwop/json.h"
 #include "openwop/redaction.h"
@@ -58,6 +59,8 @@ struct StartNode {
   std::string type_id;
   /// Not 0: the node only waits until then.
   std::int64_t due_ms = 0;
+  /// For dispatch: sequence of the decision that it acts on; 0 = none.
+  std::uint64_t cause = 0;
   /// Serialized object of a handler's inputs, recorded so that a re-run after a crash gets the same; or empty.
   std::string inputs = {};
 };
@@ -95,6 +98,7 @@ struct SuspendNode {
   std::string resume_schema = {};  // serialized JSON Schema, or empty
   std::int64_t timeout_ms = 0;     // 0 = none
   bool bearer_only = false;
+  std::int64_t turns = 0;  // InterruptState::turns
 };
 /// What approval.received tells of a decision.
 struct ApprovalRecord {
@@ -168,8 +172,20 @@ struct RequestPause {
 struct ResumeRun {
   std::string reason = {};
 };
+/// The node waits for the end of a run that it starts.
+struct StartChild {
+  ChildRun child;
+};
+/// What the parent has learnt of a child; `result` counts once it has ended.
+struct ChangeChild {
+  std::string node_id;
+  RunStatus status = RunStatus::running;
+  ChildResult result;
+};
 struct CompleteRun {
   std::string outputs = {};
+  /// An orchestrator has terminated the run: nodes in flight are cancelled first.
+  bool terminates = false;
 };
 struct FailRun {
   Failure failure;
@@ -178,15 +194,19 @@ struct FailRun {
 struct CancelRun {
   std::string reason = {};
   std::string cancelled_by = {};
+  /// Set when the run's parent takes it along (protocol 03 §6.5).
+  std::string parent_run_id = {};
+  std::string parent_node_id = {};
 };
 struct TakeOver {};
 
 }  // namespace command
 
-using RunCommand = std::variant<command::StartRun, command::StartNode, command::CompleteNode, command::FailNode,
-                                command::RetryNode, command::SkipNode, command::SuspendNode, command::RecordDecision,
-                                command::ResumeNode, command::WriteVariable, command::WriteChannel, command::AppendNote,
-                                command::PinVersion, command::PauseRun, command::RequestPause, command::ResumeRun,
-                                command::CompleteRun, command::FailRun, command::CancelRun, command::TakeOver>;
+using RunCommand =
+    std::variant<command::StartRun, command::StartNode, command::CompleteNode, command::FailNode, command::RetryNode,
+                 command::SkipNode, command::SuspendNode, command::RecordDecision, command::ResumeNode,
+                 command::WriteVariable, command::WriteChannel, command::AppendNote, command::PinVersion,
+                 command::PauseRun, command::RequestPause, command::ResumeRun, command::StartChild,
+                 command::ChangeChild, command::CompleteRun, command::FailRun, command::CancelRun, command::TakeOver>;
 
 }  // namespace openwop

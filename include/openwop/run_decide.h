@@ -89,6 +89,7 @@ class Decision {
       payload.string("typeId", c.type_id);
       payload.integer("attempt", node == nullptr ? 0 : node->attempt);
     }
+    event.caused_by = c.cause == 0 ? std::nullopt : std::optional(c.cause);
     if (c.due_ms > 0 || !c.inputs.empty()) {
       json::ObjectWriter hidden(event.hidden);
       if (c.due_ms > 0) hidden.integer("dueMs", c.due_ms);
@@ -255,6 +256,12 @@ class Decision {
     }
     out_.push_back(c.event);
     out_.back().time_ms = now_ms_;
+    Event& note = out_.back();
+    if (!note.caused_by) note.caused_by = agent_cause(state_.agents, c.event);
+    if (!note.caused_by) note.caused_by = cause_of_node(note.node_id);
+    if (note.type != EventType::conversation_opened) return {};
+    const NodeState* node = state_.find_node(note.node_id);
+    if (node != nullptr && node->status == NodeStatus::suspended) note.caused_by = node->suspended_at;
     return {};
   }
 
@@ -307,10 +314,47 @@ class Decision {
     return {};
   }
 
+  /// The vocabularies of `run.` and `node.` are closed and have no words for children, so log lines of the host's carry
+  /// them; fold() reads the hidden part. The ids stay hidden, as two replays of one run differ in them.
+  Status operator()(const command::StartChild& c) {
+    if (auto allowed = node_in_flight(c.child.node_id, "start a run"); !allowed) return allowed;
+    Event& event = emit(EventType::log_appended, c.child.node_id);
+    begin(event)
+        .string("level", "info")
+        .string("message", "node '" + c.child.node_id + "' starts a run of '" + c.child.workflow_id + "'");
+    json::ObjectWriter hidden(event.hidden);
+    json::ObjectWriter start(hidden.value_of("childStart"));
+    start.string("run", c.child.run_id.text()).string("key", c.child.key).string("workflow", c.child.workflow_id);
+    if (!c.child.follows) start.boolean("detached", true);
+    if (!c.child.wanted.empty()) start.raw("wanted", text_array(c.child.wanted));
+    return {};
+  }
+
+  Status operator()(const command::ChangeChild& c) {
+    if (auto allowed = progress("a change of a child run"); !allowed) return allowed;
+    Event& event = emit(EventType::log_appended, c.node_id);
+    begin(event)
+        .string("level", "info")
+        .string("message", "the run of '" + c.result.workflow_id + "' that node '" + c.node_id + "' has started is " +
+                               std::string(status_name(c.status)));
+    json::ObjectWriter hidden(event.hidden);
+    json::ObjectWriter change(hidden.value_of("childChange"));
+    change.string("run", c.result.run_id.text()).string("status", status_name(c.status));
+    if (!is_terminal(c.status)) return {};
+    if (c.result.variables.size() > 2) change.raw("variables", c.result.variables);
+    if (!c.result.sensitive.empty()) change.raw("sensitive", text_array(c.result.sensitive));
+    if (!c.result.error.empty()) change.raw("error", c.result.error);
+    return {};
+  }
+
   Status operator()(const command::CompleteRun& c) {
-    if (auto allowed = require_transition(state_, RunTrigger::complete, "completion"); !allowed) return allowed;
+    const bool stops_waiting = c.terminates && is_waiting(state_.status);
+    if (auto allowed = require_transition(state_, RunTrigger::complete, "completion"); !allowed && !stops_waiting) {
+      return allowed;
+    }
+    if (c.terminates) cancel_nodes_in_flight("run-terminated");
     for (const auto& [id, node] : state_.nodes) {
-      if (is_in_flight(node.status)) return node_conflict(id, "complete the run around");
+      if (is_in_flight(node.status) && !c.terminates) return node_conflict(id, "complete the run around");
     }
     Event& event = emit(EventType::run_completed);
     json::ObjectWriter payload = begin(event);
@@ -337,6 +381,8 @@ class Decision {
     json::ObjectWriter payload = begin(event);
     if (!c.reason.empty()) payload.string("reason", c.reason);
     if (!c.cancelled_by.empty()) payload.string("cancelledBy", c.cancelled_by);
+    if (!c.parent_run_id.empty()) payload.string("parentRunId", c.parent_run_id);
+    if (!c.parent_node_id.empty()) payload.string("parentNodeId", c.parent_node_id);
     if (state_.started_ms > 0) payload.integer("durationMs", duration_since(state_.started_ms));
     return {};
   }
@@ -356,6 +402,7 @@ class Decision {
     event.type = type;
     event.time_ms = now_ms_;
     event.node_id = node_id;
+    event.caused_by = cause_of_node(node_id);
     return event;
   }
   static json::ObjectWriter begin(Event& event) {
@@ -391,8 +438,9 @@ class Decision {
       if (c.timeout_ms > 0) payload.integer("timeoutMs", c.timeout_ms);
       payload.string("requestedAt", format_rfc3339(now_ms_));
     }
-    if (c.node_key.empty() && !c.bearer_only) return;
+    if (c.node_key.empty() && !c.bearer_only && c.turns == 0) return;
     json::ObjectWriter hidden(event.hidden);
+    if (c.turns != 0) hidden.integer("turns", c.turns);
     if (!c.node_key.empty()) hidden.string("nodeKey", c.node_key);
     if (c.bearer_only) hidden.boolean("bearerOnly", true);
   }
@@ -453,6 +501,12 @@ class Decision {
     if (!c.resolved_by.empty()) payload.string("answeredBy", c.resolved_by);
   }
 
+  /// What a dispatch does is caused by the decision that it acts on (protocol 03 §9.2).
+  [[nodiscard]] std::optional<std::uint64_t> cause_of_node(std::string_view node_id) const {
+    const NodeState* node = node_id.empty() ? nullptr : state_.find_node(node_id);
+    if (node == nullptr || node->cause == 0) return std::nullopt;
+    return node->cause;
+  }
   [[nodiscard]] std::int64_t duration_since(std::int64_t since_ms) const {
     return now_ms_ > since_ms ? now_ms_ - since_ms : 0;
   }

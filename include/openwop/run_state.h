@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "openwop/agent_state.h"
+#include "openwop/child_run.h"
 #include "openwop/cost.h"
 #include "openwop/event.h"
 #include "openwop/interrupt.h"
@@ -24,14 +26,15 @@ enum class NodeStatus : std::uint8_t {
   running,    // its handler works
   sleeping,   // waits for due_ms, without a handler
   retrying,   // waits for due_ms, then runs again
+  in_child,   // waits for the end of a run that it has started
   suspended,  // waits for somebody's answer
   completed,
   failed,
   skipped,
   cancelled,
 };
-inline constexpr std::array<std::string_view, 9> kNodeStatusNames = {
-    "idle", "running", "sleeping", "retrying", "suspended", "completed", "failed", "skipped", "cancelled"};
+inline constexpr std::array<std::string_view, 10> kNodeStatusNames = {
+    "idle", "running", "sleeping", "retrying", "in-child", "suspended", "completed", "failed", "skipped", "cancelled"};
 constexpr std::string_view node_status_name(NodeStatus status) {
   return kNodeStatusNames[static_cast<std::size_t>(status)];
 }
@@ -52,7 +55,14 @@ struct NodeState {
   std::int64_t since_ms = 0;  // when the status was entered
   std::int64_t started_ms = 0;
   std::int64_t due_ms = 0;  // for sleeping and retrying
-  /// For suspended: the run's status because of it, and the sequence of the suspension.
+  /// For in_child: the child, and whether it waits for somebody.
+  RunId child = {};
+  bool child_waits = false;
+  /// How the children of this execution ended, oldest first.
+  std::vector<ChildResult> child_results = {};
+  /// For dispatch: sequence of the decision that it acts on; 0 = none. Its events name that event as their cause.
+  std::uint64_t cause = 0;
+  /// For suspended, and for in_child whose child waits: the run's status because of it, and the sequence of the event.
   RunStatus waits_as = RunStatus::waiting_approval;
   std::uint64_t suspended_at = 0;
   /// How often the node has suspended in this run, and in this execution of it.
@@ -92,6 +102,8 @@ struct RunState {
   std::map<std::uint32_t, std::uint32_t> loopbacks = {};       // loopback edge -> times followed
   std::map<std::string, std::int64_t, std::less<>> pins = {};  // change id -> version (protocol 02 §4.3)
   RunCost cost = {};
+  AgentState agents = {};
+  std::vector<ChildRun> children = {};  // oldest first
   /// The latest interrupt of each node, resolved ones too.
   std::map<std::string, InterruptState, std::less<>> interrupts = {};
   /// A pause waits for handlers in flight: since when (0: none does), and what its caller gave as the reason.
@@ -116,7 +128,9 @@ struct RunState {
     const std::string* latest = nullptr;
     std::uint64_t at = 0;
     for (const auto& [id, node] : nodes) {
-      if (node.status != NodeStatus::suspended || (latest != nullptr && node.suspended_at < at)) continue;
+      const bool waits =
+          node.status == NodeStatus::suspended || (node.status == NodeStatus::in_child && node.child_waits);
+      if (!waits || (latest != nullptr && node.suspended_at < at)) continue;
       latest = &id;
       at = node.suspended_at;
     }
@@ -201,6 +215,9 @@ inline void fold_node_started(RunState& state, const EventView& event) {
   node.emitted = 0;
   node.attempt = static_cast<std::uint32_t>(integer_member(event.payload, "attempt"));
   node.triggered = false;
+  node.child_results.clear();
+  node.cause = event.caused_by.value_or(0);
+  if (node.cause != 0) ++state.agents.dispatches;
   node.rounds = 0;
   node.clarifications = 0;
   ++state.node_executions;
@@ -335,6 +352,7 @@ inline void fold_interrupt_requested(RunState& state, const EventView& event) {
   if (!event.hidden.empty()) {
     interrupt.node_key = text_member(event.hidden, "nodeKey");
     interrupt.bearer_only = json::member(event.hidden, "bearerOnly").has_value();
+    interrupt.turns = integer_member(event.hidden, "turns");
   }
   NodeState& node = node_of(state, event.node_id);
   if (node.status == NodeStatus::suspended) node.due_ms = interrupt.due_ms();
@@ -386,6 +404,82 @@ inline void fold_pause_request(RunState& state, const EventView& event) {
   if (json::kind(*pause) != json::Kind::object) return;
   state.pause_asked_ms = event.time_ms;
   state.pause_reason = text_member(*pause, "reason");
+}
+
+inline RunStatus status_member(std::string_view object) {
+  const std::string name = text_member(object, "status");
+  for (std::size_t i = 0; i < kRunStatusCount; ++i) {
+    if (status_name(static_cast<RunStatus>(i)) == name) return static_cast<RunStatus>(i);
+  }
+  return RunStatus::running;
+}
+
+inline void fold_child_started(RunState& state, const EventView& event, std::string_view start) {
+  ChildRun child{RunId::parse(text_member(start, "run")).value_or(RunId{}),
+                 std::string(event.node_id),
+                 text_member(start, "key"),
+                 text_member(start, "workflow"),
+                 RunStatus::pending,
+                 !json::member(start, "detached").has_value(),
+                 read_text_array(json::member(start, "wanted").value_or("[]"))};
+  NodeState& node = node_of(state, event.node_id);
+  enter(node, NodeStatus::in_child, event);
+  node.child = child.run_id;
+  node.child_waits = false;
+  state.children.push_back(std::move(child));
+}
+
+/// The child has another status: a waiting one makes this run wait with it, its end sets the node to work again.
+inline void fold_child_changed(RunState& state, const EventView& event, std::string_view change) {
+  const RunId id = RunId::parse(text_member(change, "run")).value_or(RunId{});
+  ChildRun* child = nullptr;
+  for (ChildRun& each : state.children) {
+    if (each.run_id == id) child = &each;
+  }
+  if (child == nullptr) return;
+  child->status = status_member(change);
+  NodeState& node = node_of(state, event.node_id);
+  if (node.status != NodeStatus::in_child || node.child != id) return;
+  node.child_waits = is_waiting(child->status);
+  if (node.child_waits) {
+    node.waits_as = child->status;
+    node.suspended_at = event.sequence;
+    set_status(state, node.waits_as, event.time_ms);
+    return;
+  }
+  if (is_terminal(child->status)) {
+    enter(node, NodeStatus::running, event);
+    node.child_results.push_back({child->key, id, child->workflow_id, child->status,
+                                  std::string(json::member(change, "variables").value_or("{}")),
+                                  read_text_array(json::member(change, "sensitive").value_or("[]")),
+                                  std::string(json::member(change, "error").value_or(""))});
+  }
+  leave_suspension(state, event.time_ms);
+}
+
+/// The host's notes of runs that this one has started.
+inline void fold_child_note(RunState& state, const EventView& event) {
+  if (event.hidden.empty()) return;
+  if (const auto start = json::member(event.hidden, "childStart")) fold_child_started(state, event, *start);
+  if (const auto change = json::member(event.hidden, "childChange")) fold_child_changed(state, event, *change);
+}
+
+/// A turn of a conversation, written into the channel that the host has named for it.
+inline void fold_turn(RunState& state, const EventView& event) {
+  if (event.hidden.empty()) return;
+  const std::string channel = text_member(event.hidden, "channel");
+  if (channel.empty()) return;
+  ChannelWriteRule rule;
+  rule.reducer = Reducer::message;
+  rule.max_size = integer_member(event.hidden, "maxSize");
+  for (const std::string_view name : {"initialTurn", "turn", "finalTurn"}) {
+    const auto turn = json::member(event.payload, name);
+    if (!turn) continue;
+    const auto current = state.channels.find(channel);
+    assign(state.channels, channel,
+           reduce(rule, current == state.channels.end() ? std::string_view{} : current->second, *turn, event.time_ms,
+                  nullptr));
+  }
 }
 
 inline void fold_run_resumed(RunState& state, const EventView& event) {
@@ -455,7 +549,11 @@ inline void fold(RunState& state, const EventView& event) {
     case EventType::interrupt_requested: detail::fold_interrupt_requested(state, event); break;
     case EventType::interrupt_resolved: detail::fold_interrupt_resolved(state, event); break;
     case EventType::approval_received: detail::fold_approval_received(state, event); break;
-    case EventType::log_appended: detail::fold_pause_request(state, event); break;
+    case EventType::log_appended:
+      detail::fold_pause_request(state, event);
+      detail::fold_child_note(state, event);
+      detail::fold_note(state, event);
+      break;
     case EventType::channel_written: detail::fold_channel_written(state, event); break;
     case EventType::variable_changed: detail::fold_variable_changed(state, event); break;
     case EventType::version_pinned: detail::fold_version_pinned(state, event); break;
@@ -476,16 +574,23 @@ inline void fold(RunState& state, const EventView& event) {
     case EventType::lease_renewed:
     case EventType::lease_lost:
     case EventType::lease_handed_off:
+    case EventType::unknown: detail::fold_note(state, event); break;
     case EventType::agent_reasoned:
     case EventType::agent_tool_called:
     case EventType::agent_tool_returned:
     case EventType::agent_handoff:
     case EventType::agent_decided:
     case EventType::run_orchestrator_decided:
+      fold_agent_event(state.agents, event);
+      detail::fold_note(state, event);
+      break;
     case EventType::conversation_opened:
     case EventType::conversation_exchanged:
     case EventType::conversation_closed:
-    case EventType::unknown: detail::fold_note(state, event); break;
+      fold_agent_event(state.agents, event);
+      detail::fold_turn(state, event);
+      detail::fold_note(state, event);
+      break;
   }
 }
 

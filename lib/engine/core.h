@@ -23,7 +23,9 @@ struct Core {
         ledger_sweep(store, commits, options),
         catalog(store, options),
         timers(store),
-        subscriptions(std::make_shared<SubscriptionHub>(options.store, options.max_subscriptions)) {}
+        subscriptions(std::make_shared<SubscriptionHub>(options.store, options.max_subscriptions)),
+        agents(std::make_shared<AgentServices>(store, options.durability, options.memory, options.secrets,
+                                               options.max_memory_entry_bytes)) {}
 
   EngineOptions options;
   Store& store;
@@ -32,6 +34,7 @@ struct Core {
   WorkflowCatalog catalog;
   TimerService timers;
   std::shared_ptr<SubscriptionHub> subscriptions;
+  std::shared_ptr<AgentServices> agents;
   std::shared_ptr<HostLink> link;
   std::shared_ptr<Executor> executor;
 

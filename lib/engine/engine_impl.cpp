@@ -48,6 +48,7 @@ EngineImpl::~EngineImpl() { close(); }
 Status EngineImpl::start() {
   auto ready = core_.timers.open();
   if (ready) ready = core_.ledger_sweep.open();
+  if (ready) ready = core_.agents->secrets.open();
   if (ready) ready = recover();
   if (!ready) {
     // An engine that does not open touches no run, not even on its way out.
@@ -61,12 +62,26 @@ Status EngineImpl::start() {
   return {};
 }
 
-/// Runs whose handlers were in flight when the last process ended.
+/// Runs whose handlers were in flight when the last process ended, and what runs had still to tell each other.
 Status EngineImpl::recover() {
-  const std::string prefix(1, kActivePrefix);
-  return core_.store.scan({prefix, prefix_end(prefix), false}, [this](std::string_view key, std::string_view) {
-    core_.post(GoOnMessage{RunId::from_bytes(key.substr(1)), true});
-    return true;
+  const auto each = [this](char prefix_char, const std::function<void(std::string_view)>& visit) {
+    const std::string prefix(1, prefix_char);
+    return core_.store.scan({prefix, prefix_end(prefix), false}, [&](std::string_view key, std::string_view) {
+      visit(key.substr(1));
+      return true;
+    });
+  };
+  auto found = each(kActivePrefix, [this](std::string_view run) {
+    core_.post(GoOnMessage{RunId::from_bytes(run), true});
+  });
+  if (found) {
+    found = each(kChildOrderPrefix,
+                 [this](std::string_view child) { core_.post(ChildOrderMessage{RunId::from_bytes(child)}); });
+  }
+  if (!found) return found;
+  return each(kChildNoticePrefix, [this](std::string_view key) {
+    if (key.size() < 2 * RunId::kBytes) return;
+    core_.post(ChildNoticeMessage{RunId::from_bytes(key), RunId::from_bytes(key.substr(RunId::kBytes))});
   });
 }
 

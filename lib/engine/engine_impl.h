@@ -75,6 +75,7 @@ class EngineImpl final : public Engine, private HandlerHost {
   [[nodiscard]] Result<CommitOutcome> commit_and_wait(Transaction transaction) override;
   [[nodiscard]] const Store& store() const override { return core_.store; }
   [[nodiscard]] std::int64_t host_now_ms() const override { return core_.now_ms(); }
+  [[nodiscard]] std::shared_ptr<AgentServices> agent_services() const override { return core_.agents; }
 
   [[nodiscard]] bool driven() const { return core_.options.threads == 0; }
   [[nodiscard]] Shard& shard_of(const RunId& run) { return *shards_[std::hash<RunId>{}(run) % shards_.size()]; }

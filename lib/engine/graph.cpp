@@ -27,6 +27,7 @@ EdgeEnd end_of(const Workflow& workflow, const RunState& state, std::uint32_t ed
     case NodeStatus::running:
     case NodeStatus::sleeping:
     case NodeStatus::retrying:
+    case NodeStatus::in_child:
     case NodeStatus::suspended: break;
   }
   return EdgeEnd::pending;

@@ -1,4 +1,5 @@
 // What a handler records while it works: notes, versions, and the secrets that stay out of all of it.
+#include "engine/agent_events.h"
 #include "engine/event_redaction.h"
 #include "engine/handler_run.h"
 #include "openwop/bytes.h"
@@ -36,11 +37,26 @@ void conceal_text(std::string& text, const std::vector<std::string>& secrets) {
 Status HandlerRun::emit(Event event) {
   Status checked = Error{ErrorCode::service_unavailable, "the engine is closed"};
   std::size_t max_bytes = 0;
+  bool suppressed = false;
+  // A decision counts only with the completion of its node, which checks it.
+  if (event.type == EventType::run_orchestrator_decided) {
+    return Error{ErrorCode::validation_error, "a decision comes with the node's completion"};
+  }
   link_->with_host([&](HandlerHost& host) {
     checked = check_note(event, host.host_options());
     max_bytes = host.host_options().max_completion_bytes;
+    if (!checked) return;
+    auto admitted = admit_agent_event(host.host_options(), facts_.header->configurable,
+                                      facts_.workflow->nodes[facts_.node], std::move(event));
+    if (!admitted) {
+      checked = std::move(admitted).error();
+    } else if (*admitted) {
+      event = **std::move(admitted);
+    } else {
+      suppressed = true;
+    }
   });
-  if (!checked) return checked;
+  if (!checked || suppressed) return checked;
   {
     const std::lock_guard lock(mutex_);
     if (completed_) return Error{ErrorCode::conflict, "the handler has answered"};

@@ -65,6 +65,7 @@ HandlerRun::HandlerRun(std::shared_ptr<HostLink> link, std::shared_ptr<const Nod
   invocation_.config = node.config;
   invocation_.inputs = facts_.inputs;
   invocation_.configurable = facts_.header->configurable.empty() ? std::string_view("{}") : facts_.header->configurable;
+  invocation_.agent = node.agent;
   invocation_.variables = &facts_.variables;
   invocation_.channels = &facts_.channels;
   invocation_.attempt = facts_.attempt;
@@ -149,6 +150,33 @@ std::uint64_t HandlerRun::random() {
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
   z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
   return z ^ (z >> 31);
+}
+
+Result<std::string> HandlerRun::secret(std::string_view secret_id) {
+  std::shared_ptr<AgentServices> services;
+  link_->with_host([&](HandlerHost& host) { services = host.agent_services(); });
+  if (services == nullptr) return Error{ErrorCode::service_unavailable, "the engine is closed"};
+  auto plaintext = services->secrets.resolve(facts_.header->tenant, facts_.run_id, secret_id);
+  if (plaintext) conceal(*plaintext);
+  return plaintext;
+}
+
+NodeMemory* HandlerRun::memory() {
+  const std::lock_guard lock(mutex_);
+  if (memory_) return memory_.get();
+  std::shared_ptr<AgentServices> services;
+  link_->with_host([&](HandlerHost& host) { services = host.agent_services(); });
+  if (services == nullptr || services->max_memory_entry_bytes == 0) return nullptr;
+  // After the engine has closed time stands still; what is written then is as old as the attempt.
+  const auto now_ms = [link = link_, last_ms = facts_.started_ms]() {
+    std::int64_t now = last_ms;
+    link->with_host([&](HandlerHost& host) { now = host.host_now_ms(); });
+    return now;
+  };
+  memory_ = std::make_unique<RunMemory>(
+      std::move(services),
+      RunMemory::Facts{facts_.run_id, facts_.header->tenant, facts_.header->created_ms, facts_.started_ms, now_ms});
+  return memory_.get();
 }
 
 std::string HandlerRun::invocation_id(std::string_view key) const {

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "engine/agent_services.h"
 #include "openwop/engine.h"
 
 namespace openwop::runtime {
@@ -21,6 +22,7 @@ class HandlerHost {
   [[nodiscard]] virtual const Store& store() const = 0;
   [[nodiscard]] virtual std::int64_t host_now_ms() const = 0;
   [[nodiscard]] virtual const EngineOptions& host_options() const = 0;
+  [[nodiscard]] virtual std::shared_ptr<AgentServices> agent_services() const = 0;
 };
 
 /// Lets handlers outlive the engine: after close() their answers go nowhere.
@@ -93,6 +95,8 @@ class HandlerRun final : public NodeContext, public std::enable_shared_from_this
   void on_cancel(std::function<void()> callback) override;
   [[nodiscard]] Result<std::string> step(std::string_view key,
                                          const std::function<Result<std::string>()>& effect) override;
+  [[nodiscard]] Result<std::string> secret(std::string_view secret_id) override;
+  [[nodiscard]] NodeMemory* memory() override;
   [[nodiscard]] std::string invocation_id(std::string_view key) const override;
   [[nodiscard]] Status emit(Event event) override;
   [[nodiscard]] std::uint64_t emitted_before() const override { return facts_.emitted; }
@@ -118,6 +122,7 @@ class HandlerRun final : public NodeContext, public std::enable_shared_from_this
   std::mutex mutex_;
   bool completed_ = false;
   std::function<void()> on_cancel_;
+  std::unique_ptr<NodeMemory> memory_;  // once it has been asked for
   std::uint64_t random_state_;
 
   // Notes wait here for the ones before them to be stored; the outcome waits for all of them.

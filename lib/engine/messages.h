@@ -65,10 +65,20 @@ struct GoOnMessage {
   RunId run;
   bool taken_over = false;
 };
+/// There are orders for the run from its parent (child_rows.h).
+struct ChildOrderMessage {
+  RunId run;
+};
+/// A run that this one has started has changed.
+struct ChildNoticeMessage {
+  RunId run;
+  RunId child;
+};
 struct FailedTurnMessage;
 
-using Message = std::variant<CreateMessage, RequestMessage, HandlerDoneMessage, NotesMessage, ChannelMessage,
-                             CallMessage, TimerMessage, GoOnMessage, std::unique_ptr<FailedTurnMessage>>;
+using Message =
+    std::variant<CreateMessage, RequestMessage, HandlerDoneMessage, NotesMessage, ChannelMessage, CallMessage,
+                 TimerMessage, GoOnMessage, ChildOrderMessage, ChildNoticeMessage, std::unique_ptr<FailedTurnMessage>>;
 
 /// A turn's commit was refused or failed: what the shard holds of the run in memory is not what the store holds.
 struct FailedTurnMessage {

@@ -1,5 +1,6 @@
 #include "engine/node_writes.h"
 
+#include "engine/agent_events.h"
 #include "engine/channel_writes.h"
 #include "engine/event_redaction.h"
 #include "engine/run_turn.h"
@@ -63,10 +64,17 @@ class WritePlan {
       return invalid("an event needs a type, and names of at most 256 bytes of UTF-8");
     }
     if (auto checked = check_value("an event of the node", event.payload); !checked) return checked;
-    command::AppendNote note{event};
-    note.event.hidden.clear();  // the engine's own
-    if (event.type != EventType::output_chunk || redact_chunk(note.event, streams_[chunk_channel(event)])) {
-      commands_.push_back(std::move(note));
+    Event note = event;
+    note.hidden.clear();  // the engine's own
+    if (event.type == EventType::run_orchestrator_decided) {
+      if (auto valid = check_decided(run_, event.payload); !valid) return valid;
+    }
+    auto admitted = admit_agent_event(options_, run_.header->configurable, node_, std::move(note));
+    if (!admitted) return std::move(admitted).error();
+    if (!*admitted) return {};
+    command::AppendNote append{**std::move(admitted)};
+    if (event.type != EventType::output_chunk || redact_chunk(append.event, streams_[chunk_channel(event)])) {
+      commands_.push_back(std::move(append));
     }
     return {};
   }

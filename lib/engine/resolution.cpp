@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/conversation.h"
 #include "workflow/interrupt_data.h"
 
 namespace openwop::runtime {
@@ -218,9 +219,9 @@ Status check_kind(const InterruptState& interrupt, Resolution& resolution) {
     case InterruptKind::approval: return check_approval(interrupt, resolution);
     case InterruptKind::clarification: return check_clarification(interrupt, resolution);
     case InterruptKind::external_event: return check_correlation(interrupt, resolution);
+    case InterruptKind::conversation_exchange: return check_turn(interrupt, resolution.value);
     case InterruptKind::custom:
     case InterruptKind::conversation_start:
-    case InterruptKind::conversation_exchange:
     case InterruptKind::conversation_close:
     case InterruptKind::low_confidence: break;
   }

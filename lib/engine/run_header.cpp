@@ -28,6 +28,10 @@ std::string encode_header(const RunHeader& header) {
     if (!header.callback_url.empty()) object.string("callbackUrl", header.callback_url);
     if (!header.configurable.empty()) object.raw("configurable", header.configurable);
     if (!header.metadata.empty()) object.raw("metadata", header.metadata);
+    if (header.parent_run_id != RunId{}) {
+      object.string("parentRunId", header.parent_run_id.text()).string("parentNodeId", header.parent_node_id);
+      object.raw("ancestors", detail::text_array(header.ancestors));
+    }
     if (!header.tags.empty()) {
       std::string& tags = object.value_of("tags");
       tags += '[';
@@ -87,6 +91,12 @@ Result<RunHeader> decode_header(std::string_view row) {
       header.configurable = value;
     else if (key == "metadata")
       header.metadata = value;
+    else if (key == "parentRunId")
+      header.parent_run_id = RunId::parse(text()).value_or(RunId{});
+    else if (key == "parentNodeId")
+      header.parent_node_id = text();
+    else if (key == "ancestors")
+      header.ancestors = detail::read_text_array(value);
     else if (key == "tags") {
       json::for_each_element(value, [&](std::string_view tag) {
         header.tags.push_back(json::unescape(tag));

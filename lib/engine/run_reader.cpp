@@ -34,6 +34,16 @@ Result<RunView> read_run(const Store& store, const WorkflowCatalog& catalog, std
     return true;
   });
   if (!folded) return std::move(folded).error();
+  // What the children are by now; the run itself has learnt it up to its last event.
+  for (ChildRun& child : view.state.children) {
+    if (last_sequence || is_terminal(child.status)) continue;
+    auto head = log.head(child.run_id);
+    if (!head) return std::move(head).error();
+    if (!head->has_value()) continue;
+    auto marks = RunMarks::decode((*head)->summary);
+    if (!marks) return std::move(marks).error();
+    child.status = marks->status;
+  }
   auto workflow = catalog.by_digest(view.header.workflow_digest);
   if (!workflow) return std::move(workflow).error();
   view.workflow = std::move(*workflow);
@@ -83,6 +93,10 @@ RunWait wait_of(const RunView& view, const std::string& node_id, const NodeState
   switch (node.status) {
     case NodeStatus::sleeping: wait.kind = RunWait::Kind::delay; break;
     case NodeStatus::retrying: wait.kind = RunWait::Kind::retry; break;
+    case NodeStatus::in_child:
+      wait.kind = RunWait::Kind::child;
+      wait.actor = "the child run " + node.child.text();
+      break;
     case NodeStatus::suspended:
       wait.kind = RunWait::Kind::interrupt;
       wait.actor = resolver_of(view.state.find_interrupt(node_id));
@@ -102,7 +116,7 @@ RunWait wait_of(const RunView& view, const std::string& node_id, const NodeState
   return wait;
 }
 
-constexpr std::string_view kWaitKindNames[] = {"handler", "delay", "retry", "interrupt"};
+constexpr std::string_view kWaitKindNames[] = {"handler", "delay", "retry", "interrupt", "child"};
 
 std::string describe(const RunWait& wait) {
   const std::string node = "node '" + wait.node_id + "'";
@@ -111,6 +125,7 @@ std::string describe(const RunWait& wait) {
     case RunWait::Kind::handler: return node + " waits for the " + wait.actor + until;
     case RunWait::Kind::delay: return node + " sleeps" + until;
     case RunWait::Kind::retry: return node + " waits to be tried again" + until;
+    case RunWait::Kind::child:
     case RunWait::Kind::interrupt: return node + " waits for " + wait.actor + until;
   }
   return node;

@@ -7,6 +7,7 @@
 #include "engine/graph.h"
 #include "engine/node_writes.h"
 #include "engine/port_values.h"
+#include "openwop/agents.h"
 
 namespace openwop::runtime {
 
@@ -68,6 +69,7 @@ Status RunTurn::try_apply(const RunCommand& command) {
   for (std::size_t i = first; i < events_.size(); ++i) {
     redact_event(events_[i]);
     event_bytes_ += events_[i].payload.size() + events_[i].hidden.size();
+    order_children(events_[i]);
     fold(run_.state, view_of(events_[i], run_.state.next_sequence));
   }
   return {};
@@ -97,6 +99,9 @@ void RunTurn::node_done(std::size_t node, std::uint64_t token, NodeOutcome outco
   const bool current = state != nullptr && state->status == NodeStatus::running && state->started_sequence == token;
   // What a paused run's handlers answer does not count: they begin again at the resume.
   if (ended() || run_.state.status == RunStatus::paused) return;
+  if (current && std::holds_alternative<NodeChild>(outcome)) {
+    outcome = Failure{"internal_error", "only pure nodes start runs"};
+  }
   if (current) finish_node(node, std::move(outcome));
   if (current || run_.unsettled) settle();
 }
@@ -117,7 +122,7 @@ void RunTurn::timers_due() {
       if (!stopped()) begin(node);
     } else if (state->status == NodeStatus::suspended && state->due_ms != 0 && state->due_ms <= now_ms_) {
       time_out_interrupt(node);
-    } else if (state->status == NodeStatus::running) {
+    } else if (state->status == NodeStatus::running || state->status == NodeStatus::in_child) {
       const std::int64_t timeout_ms = node_timeout_ms(node_at(node));
       if (timeout_ms > 0 && state->since_ms + timeout_ms <= now_ms_) {
         fail_node(node, {"node_timeout", "the node took longer than its timeout", {}, true});
@@ -133,7 +138,7 @@ void RunTurn::take_over() {
   for (std::size_t node = 0; node < run_.workflow->nodes.size() && !ended(); ++node) {
     const NodeState* state = state_of(node);
     if (state == nullptr || state->status != NodeStatus::running) continue;
-    const auto type = options_.nodes.find(node_at(node).type_id);
+    const auto type = options_.nodes.find(node_at(node));
     if (type != nullptr && !std::holds_alternative<PureHandler>(type->handler)) continue;
     fail_node(node, {"unsupported_node_type", "the handler of node type '" + node_at(node).type_id + "' is gone"});
   }
@@ -240,15 +245,17 @@ void RunTurn::begin(std::size_t node) {
     push_targets(node, {});
     return;
   }
-  const auto type = options_.nodes.find(definition.type_id);
+  const auto type = options_.nodes.find(definition);
   if (refuse_to_begin(node, type.get())) return;
   auto inputs = resolve_inputs(*run_.workflow, *run_.header, run_.state, node);
   if (!inputs) return fail_node(node, failure_of(inputs.error()));
+  hand_over(node);
   if (const auto* pure = std::get_if<PureHandler>(&type->handler)) return run_pure(node, *pure, std::move(*inputs));
   if (inputs->size() > options_.max_event_payload_bytes) {
     return fail_node(node, {"payload_too_large", "the node's inputs are larger than max_event_payload_bytes"});
   }
-  apply(command::StartNode{definition.id, definition.type_id, 0, *inputs == "{}" ? std::string() : std::move(*inputs)});
+  apply(command::StartNode{definition.id, definition.type_id, 0, 0,
+                           *inputs == "{}" ? std::string() : std::move(*inputs)});
 }
 
 /// Refusals before execution: they leave no node.started (protocol 01 §13.2, §22.3).
@@ -265,6 +272,7 @@ bool RunTurn::refuse_to_begin(std::size_t node, const NodeType* type) {
               {"capability_not_provided", "the host does not provide the capability '" + *missing + "'", details});
     return true;
   }
+  if (past_iteration_cap(node)) return true;
   const std::uint32_t limit = run_.header->max_node_executions;
   if (run_.state.node_executions < limit) return false;
   Event breach;
@@ -295,6 +303,8 @@ NodeOutcome RunTurn::call_pure(std::size_t node, const PureHandler& handler, std
   invocation.config = definition.config;
   invocation.inputs = inputs;
   invocation.configurable = run_.header->configurable.empty() ? std::string_view("{}") : run_.header->configurable;
+  invocation.agent = definition.agent;
+  invocation.agents = &run_.state.agents;
   invocation.variables = &run_.state.variables;
   invocation.channels = &run_.state.channels;
   RunScope scope(*run_.header, run_.state, inputs, inputs);
@@ -304,6 +314,9 @@ NodeOutcome RunTurn::call_pure(std::size_t node, const PureHandler& handler, std
   invocation.loop_index = loop_index_of(run_, node);
   invocation.now_ms = started_ms;
   invocation.workflow = run_.workflow.get();
+  // At its start a node has no children yet; what is there is of an earlier execution.
+  const bool goes_on = state != nullptr && state->status == NodeStatus::running;
+  invocation.children = goes_on ? &state->child_results : nullptr;
   invocation.answers = state == nullptr ? nullptr : &state->answers;
   NodeOutcome outcome;
   try {
@@ -323,12 +336,14 @@ void RunTurn::run_pure(std::size_t node, const PureHandler& handler, std::string
   const auto* sleep = std::get_if<NodeSleep>(&outcome);
   const bool waits = sleep != nullptr && sleep->due_ms > now_ms_;
   // Once an interrupt is resolved the handler is called again, with the same inputs.
-  const bool suspends = std::holds_alternative<NodeSuspend>(outcome);
+  const bool suspends = std::holds_alternative<NodeSuspend>(outcome) || std::holds_alternative<NodeChild>(outcome);
   if (!suspends || inputs == "{}") inputs.clear();
   if (inputs.size() > options_.max_event_payload_bytes) {
     return fail_node(node, {"payload_too_large", "the node's inputs are larger than max_event_payload_bytes"});
   }
-  apply(command::StartNode{definition.id, definition.type_id, waits ? sleep->due_ms : 0, std::move(inputs)});
+  const bool dispatches = definition.type_id == kDispatchType && run_.state.agents.decisions > 0;
+  apply(command::StartNode{definition.id, definition.type_id, waits ? sleep->due_ms : 0,
+                           dispatches ? run_.state.agents.decided_at : 0, std::move(inputs)});
   if (waits) return;
   if (sleep != nullptr) outcome = NodeCompleted{};
   finish_node(node, std::move(outcome));
@@ -338,6 +353,10 @@ void RunTurn::finish_node(std::size_t node, NodeOutcome outcome) {
   if (auto* completed = std::get_if<NodeCompleted>(&outcome)) return complete_node(node, std::move(*completed));
   if (auto* failure = std::get_if<Failure>(&outcome)) return fail_node(node, std::move(*failure));
   if (auto* suspend = std::get_if<NodeSuspend>(&outcome)) return suspend_node(node, std::move(*suspend));
+  if (auto* child = std::get_if<NodeChild>(&outcome)) return start_child(node, std::move(*child));
+  if (const auto* cancelled = std::get_if<NodeCancelled>(&outcome)) {
+    return apply(command::CancelRun{cancelled->reason, {}});
+  }
   fail_node(node, {"internal_error", "only pure nodes may sleep, and only at their start"});
 }
 
@@ -353,6 +372,7 @@ void RunTurn::complete_node(std::size_t node, NodeCompleted completed) {
   auto choice = choose_edges(*run_.workflow, node, completed.port, completed.default_port, scope);
   if (!scope.access()) return fail_node(node, failure_of(scope.access().error()));
   if (!choice) return fail_node(node, failure_of(choice.error()));
+  if (completed.ends_run) choice = EdgeChoice{};
 
   for (HostWrite& write : completed.host_writes) host_writes_.push_back(std::move(write));
   const auto stop = loop_past_limit(*choice, LoopCeiling::of_target);
@@ -363,6 +383,7 @@ void RunTurn::complete_node(std::size_t node, NodeCompleted completed) {
   if (completed.cost && !completed.cost->empty()) complete.cost = completed.cost->to_json();
   apply(std::move(complete));
   if (stop) return stop_at_loopback_limit(loop_target(*stop));
+  if (completed.ends_run) return complete_run(RunEnd::terminated);
   push_targets(node, *choice);
 }
 
@@ -421,8 +442,9 @@ void RunTurn::fail_run(Failure failure, std::string_view node_id) {
   apply(command::FailRun{std::move(failure), std::string(node_id)});
 }
 
-void RunTurn::complete_run() {
+void RunTurn::complete_run(RunEnd end) {
   command::CompleteRun complete;
+  complete.terminates = end == RunEnd::terminated;
   // The run's outputs are those of its core.end nodes, later ones over earlier ones.
   for (const WorkflowNode& node : run_.workflow->nodes) {
     if (node.type_id != "core.end") continue;
@@ -469,7 +491,7 @@ std::int64_t next_due_ms(const Run& run) {
     if (node.status == NodeStatus::sleeping || node.status == NodeStatus::suspended) consider(node.due_ms);
     // While a pause is under way no retry begins.
     if (node.status == NodeStatus::retrying && run.state.pause_asked_ms == 0) consider(node.due_ms);
-    if (node.status != NodeStatus::running) continue;
+    if (node.status != NodeStatus::running && node.status != NodeStatus::in_child) continue;
     const auto index = run.workflow->find_node(id);
     if (!index) continue;
     const std::int64_t timeout_ms = node_timeout_ms(run.workflow->nodes[*index]);

@@ -7,6 +7,7 @@
 
 #include <deque>
 
+#include "engine/child_rows.h"
 #include "engine/graph.h"
 #include "engine/resolution.h"
 #include "openwop/engine.h"
@@ -15,6 +16,8 @@
 
 namespace openwop::runtime {
 
+class WorkflowCatalog;
+
 struct Run {
   RunId id;
   std::shared_ptr<const RunHeader> header;
@@ -22,6 +25,8 @@ struct Run {
   RunState state;
   /// A turn stopped at max_events_per_commit: whatever the next turn is about, it looks at every node.
   bool unsettled = false;
+  /// Where workflows of child runs come from.
+  const WorkflowCatalog* catalog = nullptr;
 };
 
 /// What somebody asks of a run. Time, handlers and crashes come in other ways.
@@ -50,7 +55,14 @@ class RunTurn {
   /// it was.
   [[nodiscard]] Status carry_out(const RunRequest& action);
 
+  /// A run that this one has started has changed.
+  void child_changed(const command::ChangeChild& change);
+
   // ---- what came of it ----
+  /// Runs to be created with the turn's commit.
+  [[nodiscard]] const std::vector<std::pair<RunId, RunHeader>>& new_children() const { return new_children_; }
+  /// What other runs have to be told with it; for the same run the last word counts.
+  [[nodiscard]] const std::vector<std::pair<RunId, ChildOrder>>& child_orders() const { return child_orders_; }
   [[nodiscard]] std::vector<Event>& events() { return events_; }
   [[nodiscard]] std::vector<HostWrite>& host_writes() { return host_writes_; }
   /// Rows of the engine's own that belong to the events: key, value.
@@ -67,6 +79,8 @@ class RunTurn {
   bool settle_last_nodes();
   void consider(std::size_t node);
   void begin(std::size_t node);
+  /// Tells that control moves from one agent to another (protocol 03 §7.1).
+  void hand_over(std::size_t node);
   bool refuse_to_begin(std::size_t node, const NodeType* type);
   void run_pure(std::size_t node, const PureHandler& handler, std::string inputs);
   [[nodiscard]] NodeOutcome call_pure(std::size_t node, const PureHandler& handler, std::string_view inputs,
@@ -74,7 +88,9 @@ class RunTurn {
   void finish_node(std::size_t node, NodeOutcome outcome);
   void complete_node(std::size_t node, NodeCompleted completed);
   void fail_node(std::size_t node, Failure failure);
-  void complete_run();
+  enum class RunEnd : std::uint8_t { nothing_left, terminated };
+  void complete_run(RunEnd end = RunEnd::nothing_left);
+  bool past_iteration_cap(std::size_t node);
   [[nodiscard]] std::optional<std::uint32_t> loop_past_limit(const EdgeChoice& choice, LoopCeiling ceiling) const;
   void stop_at_loopback_limit(const std::string& target);
   void push_targets(std::size_t node, const EdgeChoice& choice);
@@ -94,6 +110,21 @@ class RunTurn {
   void time_out_interrupt(std::size_t node);
   void pause_drained(std::string reason);
   [[nodiscard]] bool has_running_nodes() const;
+
+  // turn_children.cpp
+  void start_child(std::size_t node, NodeChild child);
+  [[nodiscard]] std::optional<Failure> refuse_child(const NodeChild& child) const;
+  [[nodiscard]] Result<RunHeader> child_header(const WorkflowNode& node, const NodeChild& child) const;
+  void order_children(const Event& event);
+
+  // turn_conversation.cpp
+  void open_conversation(const WorkflowNode& node, const NodeSuspend& suspend);
+  /// A turn of the conversation that the node waits in. True: it has ended, and the node goes on.
+  [[nodiscard]] Result<bool> take_turn(const Resolution& resolution, const InterruptState& interrupt);
+  void close_conversation(const std::string& node_id, std::string_view conversation_id, std::string final_turn,
+                          std::string_view outcome);
+  void time_out_conversation(const std::string& node_id, const InterruptState& interrupt);
+  void give_answers(std::size_t node, const std::vector<std::string>& answers);
 
   /// decide + redact + fold.
   void apply(const RunCommand& command);
@@ -115,6 +146,8 @@ class RunTurn {
   std::size_t event_bytes_ = 0;
   std::vector<HostWrite> host_writes_;
   std::vector<std::pair<std::string, std::string>> rows_;
+  std::vector<std::pair<RunId, RunHeader>> new_children_;
+  std::vector<std::pair<RunId, ChildOrder>> child_orders_;
   std::deque<std::size_t> candidates_;
   bool more_ = false;
   bool broken_ = false;

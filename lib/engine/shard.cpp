@@ -110,6 +110,7 @@ Result<std::optional<Shard::Resident>> Shard::load(const RunId& run_id) const {
                     0,
                     std::nullopt};
   resident.run.unsettled = resident.marks.unsettled;
+  resident.run.catalog = &core_.catalog;
   resident.run.state = initial_state(*resident.run.header);
   Status readable;
   auto folded = log.read(run_id, 0, [&](const EventView& event) {
@@ -146,7 +147,7 @@ void Shard::handle(Message message) {
 
 void Shard::handle(CreateMessage message) {
   Resident resident;
-  resident.run = {message.run, message.header, message.workflow, initial_state(*message.header)};
+  resident.run = {message.run, message.header, message.workflow, initial_state(*message.header), false, &core_.catalog};
   resident.marks.tenant = message.header->tenant;
   resident.marks.workflow_id = message.header->workflow_id;
   resident.marks.created_ms = message.header->created_ms;
@@ -242,6 +243,7 @@ void Shard::handle(GoOnMessage message) {
   Message origin(message);
   auto resident = take_or_defer(message.run, origin);
   if (!resident) return;
+  ask_relatives(resident->run);
   RunTurn turn(core_.options, resident->run, core_.now_ms());
   if (message.taken_over) {
     turn.take_over();
@@ -328,7 +330,9 @@ bool Shard::add_rows(TurnTask& task, Resident& resident, RunTurn& turn, bool cre
     resident.head = std::move(head);
   }
   for (const auto& [key, value] : turn.rows()) task.transaction.put(key, value);
+  add_child_rows(task, resident, turn, created ? RunStatus::pending : before.status);
   update_interrupt_rows(task.transaction, resident.run, resident.interrupts);
+  if (is_terminal(after.status)) core_.agents->secrets.erase_rows(task.transaction, id);
   for (const HostWrite& write : turn.host_writes()) {
     const std::string key = std::string(1, kHostPrefix) + write.key;
     if (write.value) {
@@ -367,7 +371,7 @@ void Shard::sort_out_handlers(TurnTask& task, Resident& resident, std::uint64_t 
     if (state == nullptr || state->status != NodeStatus::running) continue;
     const bool has_handler =
         std::any_of(kept.begin(), kept.end(), [&](const auto& handler) { return handler->node() == i; });
-    auto type = core_.options.nodes.find(node.type_id);
+    auto type = core_.options.nodes.find(node);
     if (has_handler || type == nullptr) continue;
     kept.push_back(std::make_shared<HandlerRun>(
         core_.link, std::move(type),
@@ -384,7 +388,8 @@ void Shard::sort_out_handlers(TurnTask& task, Resident& resident, std::uint64_t 
   }
 }
 
-void Shard::finish(Resident resident, RunTurn& turn, Message origin, const LedgerClaim* claim, bool created) {
+void Shard::finish(Resident resident, RunTurn& turn, Message origin, const LedgerClaim* claim, bool created,
+                   const Consumed* consumed) {
   if (turn.broken()) return fail_broken(resident.run.id, std::move(origin), created);
   auto task = std::make_unique<TurnTask>(core_, resident.run.id, std::move(origin));
   task->durability = core_.options.durability;
@@ -402,6 +407,10 @@ void Shard::finish(Resident resident, RunTurn& turn, Message origin, const Ledge
       Ledger::record(task->transaction, claim->row_key, entry);
     }
     task->remembered = claim->row_key;
+  }
+  if (consumed != nullptr) {
+    task->transaction.require_equals(consumed->key, consumed->value);
+    task->transaction.erase(consumed->key);
   }
   if (task->has_events && !core_.options.observers.empty()) {
     task->observe(resident.run, std::move(turn.events()), first_sequence, created);
@@ -423,7 +432,7 @@ void Shard::finish(Resident resident, RunTurn& turn, Message origin, const Ledge
     resident_.insert_or_assign(resident.run.id, std::move(resident));
   }
 
-  if (changed || guarded || claim != nullptr) {
+  if (changed || guarded || claim != nullptr || consumed != nullptr) {
     core_.commits.submit(std::move(task));
   } else {
     task->finished(CommitOutcome::committed);

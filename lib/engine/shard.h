@@ -64,17 +64,36 @@ class Shard {
   void handle(CallMessage message);
   void handle(TimerMessage message);
   void handle(GoOnMessage message);
+  void handle(ChildOrderMessage message);
+  void handle(ChildNoticeMessage message);
   void handle(std::unique_ptr<FailedTurnMessage> message);
   void handle(Message message);
 
   /// The run in memory, from the store if need be. Nothing if there is no such run.
   [[nodiscard]] Result<std::optional<Resident>> take(const RunId& run);
   [[nodiscard]] Result<std::optional<Resident>> load(const RunId& run) const;
+  // shard_children.cpp
+  /// A row that the turn has dealt with: goes with its commit, if it is still the same.
+  struct Consumed {
+    std::string key;
+    std::string value;
+  };
+  void create_child(const RunId& child, Consumed order);
+  void control_child(const RunId& child, Consumed order);
+  /// Erases a row that nobody can act on.
+  void drop(Consumed row);
+  [[nodiscard]] Result<command::ChangeChild> look_at_child(const RunId& child, const ChildRun& known) const;
+  /// Rows for children and the parent, and the messages that say where to look.
+  static void add_child_rows(TurnTask& task, const Resident& resident, const RunTurn& turn, RunStatus before);
+  /// After a restart, or a commit whose outcome was unknown: parent and children may have something for the run.
+  void ask_relatives(const Run& run);
+
   /// Loads the run for a message that nobody waits for; reports and defers on errors.
   [[nodiscard]] std::optional<Resident> take_or_defer(const RunId& run, Message& message);
 
   /// Ends a turn: builds its transaction and submits it, or carries out its effects at once if nothing changed.
-  void finish(Resident resident, RunTurn& turn, Message origin, const LedgerClaim* claim, bool created);
+  void finish(Resident resident, RunTurn& turn, Message origin, const LedgerClaim* claim, bool created,
+              const Consumed* consumed = nullptr);
   /// Instead of finish() for a broken turn: the run fails as the store has it.
   void fail_broken(const RunId& run, Message origin, bool created);
   /// For a message that leaves the run as it was.

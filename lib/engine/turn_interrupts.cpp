@@ -123,7 +123,10 @@ void RunTurn::suspend_node(std::size_t node, NodeSuspend suspend) {
                         .channels = std::move(suspend.channels),
                         .events = std::move(suspend.events)};
   auto writes = plan_writes(options_, run_, definition, written);
-  const Status valid = writes ? check_suspend(options_, state, suspend) : Status(writes.error());
+  const NodeCompleted before{.events = std::move(suspend.events_before)};
+  auto notes = plan_writes(options_, run_, definition, before);
+  const Status planned = writes ? (notes ? Status() : Status(notes.error())) : Status(writes.error());
+  const Status valid = planned ? check_suspend(options_, state, suspend) : planned;
   if (!valid) {
     Failure failure{std::string(error_name(valid.error().code)), valid.error().message, valid.error().details, false};
     Event note;
@@ -144,8 +147,10 @@ void RunTurn::suspend_node(std::size_t node, NodeSuspend suspend) {
                                json::minified(suspend.data),
                                suspend.resume_schema.empty() ? std::string() : json::minified(suspend.resume_schema),
                                std::min(suspend.timeout_ms, kMaxTimeoutMs),
-                               suspend.bearer_only};
+                               suspend.bearer_only,
+                               suspend.turns};
   const auto is_note = [](const RunCommand& write) { return std::holds_alternative<command::AppendNote>(write); };
+  for (const RunCommand& note : *notes) apply(note);
   for (const RunCommand& write : *writes) {
     if (!is_note(write)) apply(write);
   }
@@ -153,6 +158,8 @@ void RunTurn::suspend_node(std::size_t node, NodeSuspend suspend) {
   for (const RunCommand& write : *writes) {
     if (is_note(write)) apply(write);
   }
+  if (suspend.kind == InterruptKind::conversation_exchange) open_conversation(definition, suspend);
+  give_answers(node, suspend.answers);
 }
 
 // ---- resolving ----
@@ -165,6 +172,14 @@ Status RunTurn::carry_out(const Resolution& resolution) {
   }
   const InterruptState interrupt = **found;
   if (resolution.action == ApprovalAction::ask) return take_question(resolution);
+  if (interrupt.kind == interrupt_kind_name(InterruptKind::conversation_exchange)) {
+    auto ended = take_turn(resolution, interrupt);
+    if (!ended) return std::move(ended).error();
+    if (!*ended) return {};
+    continue_node(*run_.workflow->find_node(resolution.node_id));
+    settle();
+    return {};
+  }
   command::ResumeNode resume{resolution.node_id, interrupt.id,           resolution.value,
                              interrupt.kind,     resolution.resolved_by, {}};
   if (resolution.action) {
@@ -207,7 +222,7 @@ Status RunTurn::take_question(const Resolution& resolution) {
 
 /// The handler of a node whose interrupt was resolved. Others than pure ones are started after the commit.
 void RunTurn::continue_node(std::size_t node) {
-  const auto type = options_.nodes.find(node_at(node).type_id);
+  const auto type = options_.nodes.find(node_at(node));
   if (type == nullptr) {
     return fail_node(node,
                      {"unsupported_node_type", "the handler of node type '" + node_at(node).type_id + "' is gone"});
@@ -223,6 +238,9 @@ void RunTurn::time_out_interrupt(std::size_t node) {
   const InterruptState* interrupt = run_.state.find_interrupt(id);
   if (interrupt != nullptr && interrupt->kind == interrupt_kind_name(InterruptKind::approval)) {
     apply(command::RecordDecision{id, {"timeout", {}}});
+  }
+  if (interrupt != nullptr && interrupt->kind == interrupt_kind_name(InterruptKind::conversation_exchange)) {
+    time_out_conversation(id, *interrupt);
   }
   fail_node(node, {"interrupt_timeout", "nobody answered the interrupt in time"});
 }

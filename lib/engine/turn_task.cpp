@@ -41,7 +41,11 @@ void TurnTask::committed() {
   if (!remembered.empty()) core_.ledger_sweep.recorded(remembered, core_.now_ms(), core_.report);
   for (const auto& handler : stop) handler->cancel();
   for (auto& handler : start) core_.executor->post([handler = std::move(handler)] { handler->execute(); });
+  if (is_terminal(status)) core_.agents->secrets.forget(run_);
   if (more) core_.post(GoOnMessage{run_, false});
+  for (Message& message : wake) core_.post(std::move(message));
+  // There may be more orders than the one that was dealt with.
+  if (std::holds_alternative<ChildOrderMessage>(origin_)) core_.post(ChildOrderMessage{run_});
   if (const auto* create = std::get_if<CreateMessage>(&origin_)) {
     create->done(CreatedRun{run_, RunStatus::running, create->header->created_ms});
   } else if (const auto* request = std::get_if<RequestMessage>(&origin_)) {
@@ -80,6 +84,7 @@ void TurnTask::failed(const Error& error) {
   // If it did, nothing else will say so; subscribers read what the store has.
   if (has_events) core_.subscriptions->notify(run_);
   undo(std::nullopt);
+  for (Message& message : wake) core_.defer(std::move(message));
   // What the store refuses by its limits it will refuse again.
   if (error.code == ErrorCode::validation_error) return;
   core_.defer(answered ? Message(GoOnMessage{run_, false}) : std::move(origin_));

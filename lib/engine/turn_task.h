@@ -28,6 +28,8 @@ class TurnTask final : public CommitTask {
   std::shared_ptr<std::atomic<bool>> landed = {};
   /// Row key of the ledger entry that the commit adds; empty for none.
   std::string remembered;
+  /// For other runs: they have something to look at.
+  std::vector<Message> wake;
   std::vector<std::shared_ptr<HandlerRun>> start;
   std::vector<std::shared_ptr<HandlerRun>> stop;
 

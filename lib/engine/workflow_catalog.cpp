@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "engine/configurable_check.h"
+#include "openwop/agents.h"
 #include "openwop/workflow_check.h"
 
 namespace openwop::runtime {
@@ -11,6 +12,7 @@ namespace {
 
 std::string digest_key(std::string_view digest) { return std::string{kWorkflowPrefix, 'd'}.append(digest); }
 std::string newest_key(std::string_view id) { return std::string{kWorkflowPrefix, 'l'}.append(id); }
+bool is_fixture_type(std::string_view type_id) { return type_id.starts_with("core.conformance."); }
 
 }  // namespace
 
@@ -41,12 +43,16 @@ Result<std::shared_ptr<const Workflow>> WorkflowCatalog::add(std::string_view so
 Status WorkflowCatalog::check_nodes(const Workflow& workflow) const {
   std::vector<WorkflowProblem> problems;
   for (std::size_t i = 0; i < workflow.nodes.size(); ++i) {
-    const auto type = options_.nodes.find(workflow.nodes[i].type_id);
-    if (type == nullptr || !type->check) continue;
-    if (auto checked = type->check(workflow.nodes[i]); !checked) {
-      problems.push_back({"/nodes/" + std::to_string(i) + "/config", checked.error().message});
+    const WorkflowNode& node = workflow.nodes[i];
+    const std::string pointer = "/nodes/" + std::to_string(i);
+    if (is_fixture_type(node.type_id) && !workflow.id.starts_with("conformance-")) {
+      problems.push_back({pointer + "/typeId", "'" + node.type_id + "' is for conformance fixtures only"});
     }
+    const auto type = options_.nodes.find(node.type_id);
+    if (type == nullptr || !type->check) continue;
+    if (auto checked = type->check(node); !checked) problems.push_back({pointer + "/config", checked.error().message});
   }
+  if (auto checked = check_orchestration(workflow); !checked) problems.push_back({"/nodes", checked.error().message});
   if (problems.empty()) return {};
   return workflow_error(problems);
 }

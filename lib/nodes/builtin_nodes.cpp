@@ -2,11 +2,14 @@
 
 namespace openwop {
 
-void add_builtin_nodes(NodeRegistry& registry) {
+void add_builtin_nodes(NodeRegistry& registry, BuiltinNodes which) {
   nodes::add_control_nodes(registry);
   nodes::add_branching_nodes(registry);
   nodes::add_data_nodes(registry);
   nodes::add_gate_nodes(registry);
+  nodes::add_child_nodes(registry);
+  nodes::add_orchestrator_nodes(registry, which.conversations);
+  if (which.conversations) nodes::add_conversation_nodes(registry);
 }
 
 void add_fixture_nodes(NodeRegistry& registry) {
@@ -24,6 +27,7 @@ void add_fixture_nodes(NodeRegistry& registry) {
                 }),
                 {},
                 {}});
+  nodes::add_fixture_agents(registry);
 }
 
 namespace nodes {

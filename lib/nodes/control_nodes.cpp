@@ -18,17 +18,6 @@ NodeOutcome pass_on(const NodeInvocation& node) {
   return completed;
 }
 
-/// Copies each input port to the output of the same name, and into the variable of that name.
-NodeOutcome identity(const NodeInvocation& node) {
-  NodeCompleted completed;
-  completed.outputs = node.inputs;
-  json::for_each_member(node.inputs, [&](std::string_view port, std::string_view value) {
-    completed.variables.push_back({json::unescape(port), std::string(value)});
-    return true;
-  });
-  return completed;
-}
-
 NodeOutcome fail(const NodeInvocation& node) {
   const auto text = [&](std::string_view key, std::string_view fallback) {
     const auto value = node.config_value(key);
@@ -50,6 +39,17 @@ NodeOutcome delay(const NodeInvocation& node) {
 }
 
 }  // namespace
+
+/// Copies each input port to the output of the same name, and into the variable of that name.
+NodeOutcome identity(const NodeInvocation& node) {
+  NodeCompleted completed;
+  completed.outputs = node.inputs;
+  json::for_each_member(node.inputs, [&](std::string_view port, std::string_view value) {
+    completed.variables.push_back({json::unescape(port), std::string(value)});
+    return true;
+  });
+  return completed;
+}
 
 void add_control_nodes(NodeRegistry& registry) {
   registry.add({"core.start", PureHandler(pass_on), {}, {}});

@@ -70,6 +70,7 @@ RunRig rig_with_node(NodeStatus status) {
   rig.start_node("x");
   if (status == NodeStatus::retrying) rig.must(command::RetryNode{.node_id = "x", .last_error = {}});
   if (status == NodeStatus::suspended) rig.suspend("x");
+  if (status == NodeStatus::in_child) rig.must(command::StartChild{{.run_id = {}, .node_id = "x", .workflow_id = "w"}});
   if (status == NodeStatus::completed) rig.complete("x");
   if (status == NodeStatus::failed) rig.must(command::FailNode{.node_id = "x", .failure = {}});
   if (status == NodeStatus::cancelled) {
@@ -105,7 +106,7 @@ TEST_CASE("a run completes only from running, with no node in flight") {
 
 TEST_CASE("every command is accepted in the node statuses it can start from and refused in all others") {
   using enum NodeStatus;
-  const std::set<NodeStatus> in_flight = {NodeStatus::running, sleeping, retrying, suspended};
+  const std::set<NodeStatus> in_flight = {NodeStatus::running, sleeping, retrying, in_child, suspended};
   struct NodeRow {
     std::string name;
     RunCommand command;
@@ -119,7 +120,7 @@ TEST_CASE("every command is accepted in the node statuses it can start from and 
        in_flight},
       {"FailNode",
        command::FailNode{.node_id = "x", .failure = {}},
-       {idle, NodeStatus::running, sleeping, retrying, suspended}},
+       {idle, NodeStatus::running, sleeping, retrying, in_child, suspended}},
       {"SkipNode", command::SkipNode{.node_id = "x", .reason = {}}, {idle}},
       {"ResumeNode", command::ResumeNode{.node_id = "x", .interrupt_id = "i"}, {suspended}},
   };

@@ -251,17 +251,19 @@ TEST_CASE("clients beyond the limit are told so at once, and those that dawdle h
 TEST_CASE("fixtures are advertised only when asked for, and only those that run as they are meant to",
           "[wire][server]") {
   TempDir folder;
-  const auto fixture = [&](const std::string& id, const std::string& config) {
+  const auto fixture = [&](const std::string& id, const std::string& config, const std::string& metadata) {
     write_file(folder.file(id + ".json"),
                R"({"id":")" + id +
                    R"(","name":"f","version":"1","nodes":[{"id":"n","typeId":"core.identity","name":"n",)" +
                    R"("position":{"x":0,"y":0},"config":)" + config +
-                   R"(,"inputs":{}}],"edges":[],"triggers":[],"variables":[],"metadata":{},"settings":{"timeout":0}})");
+                   R"(,"inputs":{}}],"edges":[],"triggers":[],"variables":[],"metadata":)" + metadata +
+                   R"(,"settings":{"timeout":0}})");
   };
-  fixture("conformance-own-plain", "{}");
-  fixture("conformance-own-hidden", R"({"memoryAction":"write-then-read"})");
+  fixture("conformance-own-memory", R"({"memoryAction":"write-then-read"})", "{}");
+  fixture("conformance-own-pack", "{}", R"({"requiresInstalledPack":"core.a.pack"})");
+  fixture("conformance-own-plain", "{}", "{}");
   const Server with({"--store", "memory", "--workflows", folder.path().string(), "--fixtures"});
-  CHECK(with.get("/.well-known/openwop").at({"fixtures"}) == R"(["conformance-own-plain"])");
+  CHECK(with.get("/.well-known/openwop").at({"fixtures"}) == R"(["conformance-own-memory","conformance-own-plain"])");
   const Server without({"--store", "memory", "--workflows", folder.path().string()});
   CHECK(without.get("/.well-known/openwop").at({"fixtures"}).empty());
 }

@@ -1,6 +1,7 @@
 // GET /.well-known/openwop: what this host can do, and nothing more (protocol 01 §7).
 #include <algorithm>
 
+#include "openwop/agents.h"
 #include "openwop/hash.h"
 #include "openwop/json.h"
 #include "protocol/openwop/answer.h"
@@ -43,13 +44,22 @@ void add_testing(json::ObjectWriter& document, const SurfaceParts& surface) {
       .integer("max", current + 1);
 }
 
-// Some fixtures hide behaviour of features that this host does not have in an agent reference or in the config of
-// core.identity, which as such has none (protocol 01 §22.6). They can run, but not as they are meant to (trap T-35).
-bool runs_in_full(const Workflow& workflow) {
-  return std::none_of(workflow.nodes.begin(), workflow.nodes.end(), [](const WorkflowNode& node) {
-    bool has_config = false;
-    json::for_each_member(node.config, [&](std::string_view, std::string_view) { return !(has_config = true); });
-    return !node.agent.empty() || (node.type_id == "core.identity" && has_config);
+bool has_type(const SurfaceParts& surface, std::string_view type_id) {
+  return surface.engine.options().nodes.find(type_id) != nullptr;
+}
+
+bool has_memory(const SurfaceParts& surface) { return surface.engine.options().max_memory_entry_bytes > 0; }
+
+// Some fixtures hide behaviour in the config of a node that needs more than its type (protocol 01 §22.6): they can run,
+// but not as they are meant to (trap T-35). Packs of agents are not there at all.
+bool runs_in_full(const SurfaceParts& surface, const Workflow& workflow) {
+  const auto metadata = json::member(workflow.source, "metadata").value_or("{}");
+  const bool is_provenance = std::any_of(workflow.nodes.begin(), workflow.nodes.end(),
+                                         [](const WorkflowNode& node) { return !node.agent.empty(); });
+  if (json::member(metadata, "requiresWorkspaceAgent")) return false;
+  if (json::member(metadata, "requiresInstalledPack") && !is_provenance) return false;
+  return std::none_of(workflow.nodes.begin(), workflow.nodes.end(), [&](const WorkflowNode& node) {
+    return json::member(node.config, "memoryAction") && !has_memory(surface);
   });
 }
 
@@ -62,7 +72,7 @@ void add_fixtures(json::ObjectWriter& document, const SurfaceParts& surface) {
   for (const std::string& id : surface.engine.workflow_ids()) {
     if (!id.starts_with("conformance-")) continue;
     const auto workflow = surface.engine.workflow(id);
-    if (!workflow || !runs_in_full(**workflow)) continue;
+    if (!workflow || !runs_in_full(surface, **workflow)) continue;
     if (!first) list += ',';
     first = false;
     json::append_quoted(list, id);
@@ -81,6 +91,37 @@ void add_auth(json::ObjectWriter& document, const AuditLog& audit) {
       .integer("checkpointIntervalSeconds", audit.options().checkpoint_interval_ms / 1000);
 }
 
+// No modelClasses: naming them would promise GET /v1/packs (protocol 01 §2).
+void add_agents(json::ObjectWriter& document, const SurfaceParts& surface) {
+  const EngineOptions& options = surface.engine.options();
+  {
+    json::ObjectWriter agents(document.value_of("agents"));
+    agents.boolean("supported", true);
+    agents.raw("memoryBackends", has_memory(surface) ? R"(["long-term"])" : "[]");
+    agents.boolean("orchestrator", has_type(surface, kSupervisorType));
+    agents.boolean("dispatch", has_type(surface, kDispatchType));
+    json::ObjectWriter(agents.value_of("reasoning"))
+        .string("verbosity", kReasoningVerbosityNames[static_cast<std::size_t>(options.reasoning_verbosity)])
+        .integer("tokenLimit", static_cast<std::int64_t>(options.reasoning_token_limit));
+  }
+  const bool converses = has_type(surface, kConversationGateType);
+  document.boolean("conversationPrimitive", converses);
+  json::ObjectWriter(document.value_of("orchestrator"))
+      .boolean("supported", has_type(surface, kSupervisorType))
+      .string("workerIdInterpretation", "node")
+      .boolean("fanOutSupported", true);
+  json::ObjectWriter(document.value_of("dispatch"))
+      .boolean("supported", has_type(surface, kDispatchType))
+      .raw("models", R"(["child-run"])")
+      .boolean("fanOutSupported", true)
+      .raw("askUserRoutings", converses ? R"(["conversation","clarification","auto"])" : R"(["clarification","auto"])");
+  json::ObjectWriter memory(document.value_of("memory"));
+  memory.boolean("supported", has_memory(surface));
+  if (!has_memory(surface)) return;
+  memory.integer("maxEntrySizeBytes", static_cast<std::int64_t>(options.max_memory_entry_bytes));
+  memory.boolean("ttlSupported", true);
+}
+
 // The blocks that 1.0 documents without a schema. Clients look for some at the root and for some under `capabilities`,
 // so both carry them (trap T-5).
 void add_feature_blocks(json::ObjectWriter& document, const SurfaceParts& surface) {
@@ -90,6 +131,7 @@ void add_feature_blocks(json::ObjectWriter& document, const SurfaceParts& surfac
       .string("defaultMode", masking_mode_name(surface.engine.options().default_masking));
   document.raw("debugBundle", surface.options.debug_bundle ? R"({"supported":true})" : R"({"supported":false})");
   document.raw("runs", R"({"pauseResume":{"supported":true,"drainPolicies":["immediate","drain-current-node"]}})");
+  add_agents(document, surface);
   document.raw("webhooks", surface.options.webhooks ? R"({"supported":true,"signatureAlgorithms":["v1"]})"
                                                     : R"({"supported":false,"signatureAlgorithms":[]})");
   if (surface.options.audit) add_auth(document, *surface.options.audit);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "openwop/agents.h"
 #include "openwop/json.h"
 #include "openwop/redaction.h"
 #include "openwop/time.h"
@@ -74,6 +75,22 @@ void append_channels(std::string& out, const RunView& run) {
   }
 }
 
+void add_relatives(json::ObjectWriter& snapshot, const RunView& run) {
+  if (run.header.parent_run_id != RunId{}) {
+    snapshot.string("parentRunId", run.header.parent_run_id.text());
+    snapshot.string("parentNodeId", run.header.parent_node_id);
+  }
+  if (run.state.children.empty()) return;
+  std::string& list = snapshot.value_of("childRuns");
+  list += '[';
+  for (std::size_t i = 0; i < run.state.children.size(); ++i) {
+    const ChildRun& child = run.state.children[i];
+    if (i > 0) list += ',';
+    json::ObjectWriter(list).string("runId", child.run_id.text()).string("status", status_name(child.status));
+  }
+  list += ']';
+}
+
 void add_options(json::ObjectWriter& snapshot, const RunHeader& header) {
   if (!header.tags.empty()) {
     std::string& list = snapshot.value_of("tags");
@@ -140,9 +157,14 @@ std::string unredacted_snapshot(const RunView& run) {
     append_node_states(snapshot.value_of("nodeStates"), state);
     append_variables(snapshot.value_of("variables"), run);
     if (run.workflow && run.workflow->declares_channels) append_channels(snapshot.value_of("channels"), run);
+    if (run.workflow) {
+      if (const auto agent = active_agent(*run.workflow, state); !agent.empty()) snapshot.raw("agent", agent);
+      if (const auto ref = run_orchestrator(*run.workflow, state); !ref.empty()) snapshot.raw("runOrchestrator", ref);
+    }
     if (state.status == RunStatus::failed) append_error(snapshot.value_of("error"), state.error);
     snapshot.string("engineVersion", std::to_string(run.header.engine_version));
     snapshot.integer("eventLogSchemaVersion", run.header.event_log_schema_version);
+    add_relatives(snapshot, run);
     add_options(snapshot, run.header);
     add_cost(snapshot, state.cost);
   }

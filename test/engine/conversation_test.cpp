@@ -1,0 +1,184 @@
+// Conversations: one suspension, many turns, a channel that is the same in every replay (protocol 03 §4).
+#include "support/engine_rig.h"
+
+namespace openwop::test {
+
+namespace {
+
+WorkflowText gate(const std::string& config, const std::string& more = "") {
+  return WorkflowText("talk").node("convo", "core.conversationGate", config).root(more);
+}
+
+Status say(EngineRig& rig, const RunId& run, const std::string& value) {
+  ResolveInterrupt request;
+  request.run_id = run;
+  request.node_id = "convo";
+  request.resume_value = value;
+  auto resolved = rig.engine->resolve_interrupt(std::move(request));
+  rig.tick();
+  if (!resolved) return std::move(resolved).error();
+  return {};
+}
+
+std::string output(const EngineRig& rig, const RunId& run, std::string_view name) {
+  return std::string(json::member(rig.view(run).state.nodes.at("convo").outputs, name).value_or("nothing"));
+}
+
+constexpr const char* kChannel = R"(,"channels":{"conversation":{"reducer":"message"}})";
+
+}  // namespace
+
+TEST_CASE("a conversation that a gate holds with itself opens, exchanges and closes") {
+  EngineRig rig;
+  rig.add(gate(R"({"lifecycle":"open-exchange-close","mockAutoResume":true,"turnCount":2})", kChannel));
+  const RunId run = rig.create("talk");
+  rig.tick();
+  CHECK(rig.status(run) == RunStatus::completed);
+  CHECK(rig.history(run) == Lines{"run.started", "node.started(convo)", "node.suspended(convo)",
+                                  "interrupt.requested(convo)", "conversation.opened(convo)",
+                                  "conversation.exchanged(convo)", "conversation.exchanged(convo)",
+                                  "conversation.closed(convo)", "interrupt.resolved(convo)", "node.resumed(convo)",
+                                  "node.completed(convo)", "run.completed"});
+  std::string id;
+  for (const auto& event : rig.events(run)) {
+    if (!event.type.starts_with("conversation.")) continue;
+    const std::string own(json::member(event.payload, "conversationId").value_or(""));
+    if (id.empty()) id = own;
+    CHECK(own == id);
+  }
+}
+
+TEST_CASE("the turns of a made-up conversation are the same in every run") {
+  EngineRig rig;
+  rig.add(gate(R"({"mockAutoResume":true,"turnCount":3})", kChannel));
+  const RunId first = rig.create("talk");
+  rig.tick();
+  rig.advance(5'000);
+  const RunId second = rig.create("talk");
+  rig.tick();
+  const std::string channel = rig.view(first).state.channels.at("conversation");
+  CHECK(channel == rig.view(second).state.channels.at("conversation"));
+  std::size_t turns = 0;
+  json::for_each_element(channel, [&](std::string_view turn) {
+    CHECK(json::member(turn, "turnIndex") == std::to_string(turns));
+    return ++turns != 0;
+  });
+  CHECK(turns == 4);
+}
+
+TEST_CASE("each turn of a conversation names the one before as its cause, the first one the suspension") {
+  EngineRig rig;
+  rig.add(gate(R"({"mockAutoResume":true})"));
+  const RunId run = rig.create("talk");
+  rig.tick();
+  std::uint64_t before = 0;
+  REQUIRE(rig.engine
+              ->read_events("default", run, 0,
+                            [&](const EventView& event) {
+                              if (event.type == EventType::node_suspended) before = event.sequence;
+                              if (!event.type_name.starts_with("conversation.")) return true;
+                              CHECK(event.caused_by == before);
+                              before = event.sequence;
+                              return true;
+                            })
+              .ok());
+}
+
+TEST_CASE("people exchange turns until somebody closes") {
+  EngineRig rig;
+  rig.add(gate(R"({"prompt":"Hello?"})", kChannel));
+  const RunId run = rig.create("talk");
+  rig.tick();
+  CHECK(is_waiting(rig.status(run)));
+  REQUIRE(say(rig, run, R"({"operation":"exchange","turn":{"content":"hi","role":"user"}})").ok());
+  REQUIRE(say(rig, run, R"({"operation":"exchange","turn":{"content":{"deep":1},"turnIndex":2}})").ok());
+  CHECK(is_waiting(rig.status(run)));
+  CHECK(say(rig, run, R"({"operation":"exchange","turn":{"content":"again","turnIndex":2}})").error().code ==
+        ErrorCode::validation_error);
+  CHECK(say(rig, run, R"({"operation":"exchange"})").error().code == ErrorCode::validation_error);
+  CHECK(say(rig, run, R"({"operation":"exchange","turn":{"content":"x","role":"nobody"}})").error().code ==
+        ErrorCode::validation_error);
+  CHECK(say(rig, run, R"({"operation":"shout"})").error().code == ErrorCode::validation_error);
+  REQUIRE(say(rig, run, R"({"operation":"close","outcome":{"done":true}})").ok());
+  CHECK(rig.status(run) == RunStatus::completed);
+  CHECK(output(rig, run, "outcome") == R"({"done":true})");
+  CHECK(rig.count(run, "conversation.exchanged") == 2);
+  CHECK(rig.count(run, "clarification.requested") == 0);
+  CHECK_FALSE(say(rig, run, R"("late")").ok());
+}
+
+TEST_CASE("a bare value is a turn and the outcome at once, or one of turnCount") {
+  EngineRig rig;
+  rig.add(gate("{}"));
+  const RunId one = rig.create("talk");
+  rig.tick();
+  REQUIRE(say(rig, one, R"("blue")").ok());
+  CHECK(rig.status(one) == RunStatus::completed);
+  CHECK(output(rig, one, "outcome") == R"("blue")");
+  rig.add(gate(R"({"turnCount":2})"));
+  const RunId two = rig.create("talk");
+  rig.tick();
+  REQUIRE(say(rig, two, R"("blue")").ok());
+  CHECK(is_waiting(rig.status(two)));
+  REQUIRE(say(rig, two, R"("red")").ok());
+  CHECK(output(rig, two, "outcome") == R"("red")");
+}
+
+TEST_CASE("an outcome has to satisfy the gate's schema") {
+  EngineRig rig;
+  rig.add(gate(R"({"outcomeSchema":{"type":"object","required":["size"]}})"));
+  const RunId run = rig.create("talk");
+  rig.tick();
+  CHECK_FALSE(say(rig, run, R"("large")").ok());
+  CHECK_FALSE(say(rig, run, R"({"operation":"close"})").ok());
+  CHECK(is_waiting(rig.status(run)));
+  REQUIRE(say(rig, run, R"({"operation":"close","outcome":{"size":3}})").ok());
+  CHECK(rig.status(run) == RunStatus::completed);
+}
+
+TEST_CASE("a conversation that takes too long closes without an outcome and fails its node") {
+  EngineRig rig;
+  rig.add(gate(R"({"timeoutMs":1000})"));
+  const RunId run = rig.create("talk");
+  rig.tick();
+  rig.advance(600);
+  REQUIRE(say(rig, run, R"({"operation":"exchange","turn":{"content":"hi"}})").ok());
+  rig.advance(600);
+  CHECK(rig.status(run) == RunStatus::failed);
+  for (const auto& event : rig.events(run)) {
+    if (event.type != "conversation.closed") continue;
+    CHECK(json::member(event.payload, "outcome") == "null");
+    CHECK(json::member(*json::member(event.payload, "finalTurn"), "role") == R"("system")");
+  }
+  CHECK(rig.count(run, "conversation.closed") == 1);
+}
+
+TEST_CASE("a conversation goes on after a restart") {
+  EngineRig rig;
+  rig.add(gate("{}", kChannel));
+  const RunId run = rig.create("talk");
+  rig.tick();
+  REQUIRE(say(rig, run, R"({"operation":"exchange","turn":{"content":"one"}})").ok());
+  rig.open();
+  REQUIRE(say(rig, run, R"({"operation":"exchange","turn":{"content":"two","turnIndex":2}})").ok());
+  REQUIRE(say(rig, run, R"({"operation":"close"})").ok());
+  CHECK(rig.status(run) == RunStatus::completed);
+}
+
+TEST_CASE("a host without conversations refuses them at registration") {
+  EngineRig rig;
+  rig.options.nodes = NodeRegistry{};
+  add_builtin_nodes(rig.options.nodes, {.conversations = false});
+  rig.open();
+  CHECK_FALSE(rig.engine->register_workflow(gate("{}").json()).ok());
+  CHECK_FALSE(rig.engine
+                  ->register_workflow(WorkflowText("t")
+                                          .node("s", "core.orchestrator.supervisor")
+                                          .node("d", "core.dispatch", R"({"askUserRouting":"conversation"})")
+                                          .edge("s", "d")
+                                          .edge("d", "s")
+                                          .json())
+                  .ok());
+}
+
+}  // namespace openwop::test
