@@ -18,7 +18,7 @@ rooms() {
   # An event is the log's record, so it lives with the log; what events mean is the room above.
   echo "durable whole lib/durable/" $p/{event,log,ledger,lease,timer}.h
   echo "workflow whole lib/workflow/" \
-    $p/{interrupt,interrupt_token,expression,workflow,workflow_parse,workflow_check,workflow_graph,workflow_problems,agents,agent_state,child_run,reducers,run_status,run_command,run_state,run_decide}.h \
+    $p/{interrupt,interrupt_token,expression,workflow,workflow_parse,workflow_check,workflow_graph,workflow_problems,agents,agent_state,child_run,reducers,run_status,run_command,run_state,run_decide,sensitive_values}.h \
     $p/detail/{expression_{value,lexer,program,parser,functions,machine},workflow_{fields,reader},regex}.h
   echo "nodes whole lib/nodes/" $p/{node,ai_provider,memory_backend,secret_source}.h
   echo "engine whole lib/engine/" $p/{engine,run_observer}.h

@@ -26,15 +26,21 @@ void keep_hidden(std::string& hidden, std::string_view name, std::string_view ra
   hidden.append(":").append(raw).append("}");
 }
 
+std::optional<std::string> scrub(std::string_view text, const std::vector<std::string>& sensitive) {
+  auto clean = scrub_known_json(text, sensitive);
+  auto shapes = scrub_json(clean ? std::string_view(*clean) : text);
+  return shapes ? std::move(shapes) : std::move(clean);
+}
+
 }  // namespace
 
-void redact_event(Event& event) {
+void redact_event(Event& event, const std::vector<std::string>& sensitive) {
   if (!event.unknown_name.empty()) redact_text(event.unknown_name);
-  auto clean = scrub_json(event.payload);
+  auto clean = scrub(event.payload, sensitive);
   if (!clean) return;
   const std::string_view name = folded_member(event.type);
   const auto real = name.empty() ? std::nullopt : json::member(event.payload, name);
-  if (real && (event.hidden.empty() || !json::member(event.hidden, name)) && scrub_json(*real)) {
+  if (real && (event.hidden.empty() || !json::member(event.hidden, name)) && scrub(*real, sensitive)) {
     keep_hidden(event.hidden, name, *real);
   }
   event.payload = std::move(*clean);

@@ -7,8 +7,8 @@
 
 namespace openwop::runtime {
 
-/// Redacts the public parts of an event that is about to be recorded.
-void redact_event(Event& event);
+/// Redacts the public parts of an event that is about to be recorded; `sensitive` are texts to hide beside the shapes.
+void redact_event(Event& event, const std::vector<std::string>& sensitive = {});
 
 /// The text of an output.chunk after it has passed through the stream's scrubber; false when nothing of the chunk may
 /// go out yet and it carries nothing else.

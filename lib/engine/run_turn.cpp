@@ -8,6 +8,7 @@
 #include "engine/node_writes.h"
 #include "engine/port_values.h"
 #include "openwop/agents.h"
+#include "openwop/sensitive_values.h"
 
 namespace openwop::runtime {
 
@@ -57,6 +58,24 @@ std::string mask_outputs(std::string_view outputs, const std::vector<std::string
   return out;
 }
 
+/// Output ports that are marked, and those that hand on a sensitive value as it is. Truth values and null give nothing
+/// away by being equal.
+std::vector<std::string> hidden_ports(const Run& run, const WorkflowNode& node, std::string_view outputs) {
+  std::vector<std::string> ports = node.sensitive_outputs;
+  if (outputs.empty()) return {};
+  std::vector<std::string_view> values;
+  for_each_sensitive_value(*run.workflow, run.state, [&](std::string_view raw) {
+    const json::Kind kind = json::kind(raw);
+    if (kind != json::Kind::boolean && kind != json::Kind::null && raw.size() > 2) values.push_back(raw);
+  });
+  if (values.empty()) return ports;
+  json::for_each_member(outputs, [&](std::string_view key, std::string_view value) {
+    if (std::find(values.begin(), values.end(), value) != values.end()) ports.push_back(json::unescape(key));
+    return true;
+  });
+  return ports;
+}
+
 Failure failure_of(const Error& error) {
   return Failure{std::string(error_name(error.code)), error.message, error.details, false};
 }
@@ -66,13 +85,19 @@ Failure failure_of(const Error& error) {
 Status RunTurn::try_apply(const RunCommand& command) {
   const std::size_t first = events_.size();
   if (auto decided = decide(run_.state, command, now_ms_, events_); !decided) return decided;
+  const std::vector<std::string> sensitive = hidden_texts();
   for (std::size_t i = first; i < events_.size(); ++i) {
-    redact_event(events_[i]);
+    redact_event(events_[i], sensitive);
     event_bytes_ += events_[i].payload.size() + events_[i].hidden.size();
     order_children(events_[i]);
     fold(run_.state, view_of(events_[i], run_.state.next_sequence));
   }
   return {};
+}
+
+std::vector<std::string> RunTurn::hidden_texts() const {
+  if (run_.header->masking == MaskingMode::passthrough) return {};
+  return sensitive_texts(*run_.workflow, run_.state);
 }
 
 void RunTurn::apply(const RunCommand& command) {
@@ -377,9 +402,8 @@ void RunTurn::complete_node(std::size_t node, NodeCompleted completed) {
   for (HostWrite& write : completed.host_writes) host_writes_.push_back(std::move(write));
   const auto stop = loop_past_limit(*choice, LoopCeiling::of_target);
   command::CompleteNode complete{definition.id, std::move(completed.outputs), {}, stop ? EdgeChoice{} : *choice};
-  if (!definition.sensitive_outputs.empty() && !complete.outputs.empty()) {
-    complete.masked_outputs = mask_outputs(complete.outputs, definition.sensitive_outputs, run_.header->masking);
-  }
+  const auto hidden = hidden_ports(run_, definition, complete.outputs);
+  if (!hidden.empty()) complete.masked_outputs = mask_outputs(complete.outputs, hidden, run_.header->masking);
   if (completed.cost && !completed.cost->empty()) complete.cost = completed.cost->to_json();
   apply(std::move(complete));
   if (stop) return stop_at_loopback_limit(loop_target(*stop));
@@ -389,7 +413,9 @@ void RunTurn::complete_node(std::size_t node, NodeCompleted completed) {
 
 void RunTurn::keep_artifacts(const WorkflowNode& node, const std::vector<NodeArtifact>& artifacts) {
   for (const NodeArtifact& artifact : artifacts) {
-    rows_.emplace_back(artifact_key(run_.id, artifact.artifact_id), artifact_row(run_.id, node.id, artifact, now_ms_));
+    std::string row = artifact_row(run_.id, node.id, artifact, now_ms_);
+    if (auto clean = scrub_known_json(row, hidden_texts())) row = std::move(*clean);
+    rows_.emplace_back(artifact_key(run_.id, artifact.artifact_id), std::move(row));
     apply(command::AppendNote{artifact_event(node.id, artifact)});
   }
 }
@@ -450,8 +476,10 @@ void RunTurn::complete_run(RunEnd end) {
     if (node.type_id != "core.end") continue;
     const NodeState* state = run_.state.find_node(node.id);
     if (state == nullptr || state->outputs.empty()) continue;
-    complete.outputs =
-        complete.outputs.empty() ? state->outputs : detail::merge_objects(complete.outputs, state->outputs);
+    const std::string outputs = node.sensitive_outputs.empty()
+                                    ? state->outputs
+                                    : mask_outputs(state->outputs, node.sensitive_outputs, run_.header->masking);
+    complete.outputs = complete.outputs.empty() ? outputs : detail::merge_objects(complete.outputs, outputs);
   }
   apply(std::move(complete));
 }

@@ -129,6 +129,8 @@ class RunTurn {
   /// decide + redact + fold.
   void apply(const RunCommand& command);
   [[nodiscard]] Status try_apply(const RunCommand& command);
+  /// What the run's sensitive values hold, to be hidden from readers.
+  [[nodiscard]] std::vector<std::string> hidden_texts() const;
   /// The artifacts of a completion, as rows and events.
   void keep_artifacts(const WorkflowNode& node, const std::vector<NodeArtifact>& artifacts);
   /// Nothing may begin: the run is paused, or will be.

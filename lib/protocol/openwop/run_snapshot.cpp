@@ -5,6 +5,7 @@
 #include "openwop/agents.h"
 #include "openwop/json.h"
 #include "openwop/redaction.h"
+#include "openwop/sensitive_values.h"
 #include "openwop/time.h"
 
 namespace openwop::wire {
@@ -182,6 +183,10 @@ void append_interrupt_payload(std::string& out, const InterruptState& interrupt)
 
 void append_run_snapshot(std::string& out, const RunView& run, const InterruptLink* link) {
   std::string text = unredacted_snapshot(run);
+  if (run.workflow && run.header.masking != MaskingMode::passthrough) {
+    // A node may have copied a sensitive value to where nothing is marked.
+    if (auto clean = scrub_known_json(text, sensitive_texts(*run.workflow, run.state))) text = *std::move(clean);
+  }
   if (auto clean = scrub_json(text)) text = *std::move(clean);
   // The link comes last: a token looks like the secret that it is.
   const auto interrupt = link == nullptr ? std::nullopt : json::member(text, "interrupt");
