@@ -386,9 +386,8 @@ Status apply(std::string_view name, const std::vector<std::string>& values, Conf
 
 // Names that hosts of OpenWOP have in common, for things that this one has not or does otherwise: a run is claimed by
 // whoever has its data folder, for as long as the folder is locked.
-constexpr std::array kWithoutEffect = {"OPENWOP_CLAIM_TTL_MS",         "OPENWOP_HEARTBEAT_INTERVAL_MS",
-                                       "OPENWOP_SQLITE_PATH",          "OPENWOP_PG_DSN",
-                                       "OPENWOP_EVENT_RETENTION_DAYS"};
+constexpr std::array kWithoutEffect = {"OPENWOP_CLAIM_TTL_MS", "OPENWOP_HEARTBEAT_INTERVAL_MS", "OPENWOP_SQLITE_PATH",
+                                       "OPENWOP_PG_DSN", "OPENWOP_EVENT_RETENTION_DAYS"};
 
 }  // namespace
 

@@ -169,9 +169,8 @@ TEST_CASE("the judge finds what an answer breaks", "[wire][openapi]") {
   CHECK(count("GET", "/v1/nowhere", {.status = 200, .body = "{}"}) > 0);
   CHECK(count("PUT", "/v1/runs/r", {.status = 200, .body = run}) > 0);
   const std::string created = R"({"runId":"r","status":"running","eventsUrl":"/v1/runs/r/events"})";
-  const Answer accepted{.status = 201,
-                        .body = created,
-                        .headers = {{"Content-Type", "application/json"}, {"traceparent", kTraceparent}}};
+  const Answer accepted{
+      .status = 201, .body = created, .headers = {{"Content-Type", "application/json"}, {"traceparent", kTraceparent}}};
   CHECK(contract_problems({"POST", "/v1/runs", R"({"workflowId":"w"})"}, accepted).empty());
   CHECK_FALSE(contract_problems({"POST", "/v1/runs", R"({"workflowId":"w","extra":1})"}, accepted).empty());
 }

@@ -128,23 +128,23 @@ TEST_CASE("a workflow's masking mode shows sensitive values as it says, in event
   SurfaceRig rig;
   for (const Case& test : cases) {
     const std::string id = std::string("masked-") + test.mode;
-    std::string json = WorkflowText(id)
-                           .variable(R"({"name":"s","type":"string","sensitive":true})")
-                           .node("a", "core.identity", "{}", R"({"s":{"type":"variable","variableName":"s"}})",
-                                 R"(,"outputSensitivity":{"s":true})")
-                           .node("b", "core.setVariable", R"({"name":"s","value":"plain words"})")
-                           .node("c", "core.channelWrite", R"({"channelName":"ch","value":"plain words"})")
-                           .node("d", "core.getVariable", R"({"name":"s"})")
-                           .node("e", "core.setVariable", R"({"name":"copy"})",
-                                 R"({"value":{"type":"variable","variableName":"s"}})")
-                           .node("f", "core.end", "{}", R"({"o":{"type":"variable","variableName":"copy"}})")
-                           .edge("a", "b")
-                           .edge("b", "c")
-                           .edge("c", "d")
-                           .edge("d", "e")
-                           .edge("e", "f")
-                           .root(R"(,"channels":{"ch":{"reducer":"replace","sensitive":true}})")
-                           .json();
+    std::string json =
+        WorkflowText(id)
+            .variable(R"({"name":"s","type":"string","sensitive":true})")
+            .node("a", "core.identity", "{}", R"({"s":{"type":"variable","variableName":"s"}})",
+                  R"(,"outputSensitivity":{"s":true})")
+            .node("b", "core.setVariable", R"({"name":"s","value":"plain words"})")
+            .node("c", "core.channelWrite", R"({"channelName":"ch","value":"plain words"})")
+            .node("d", "core.getVariable", R"({"name":"s"})")
+            .node("e", "core.setVariable", R"({"name":"copy"})", R"({"value":{"type":"variable","variableName":"s"}})")
+            .node("f", "core.end", "{}", R"({"o":{"type":"variable","variableName":"copy"}})")
+            .edge("a", "b")
+            .edge("b", "c")
+            .edge("c", "d")
+            .edge("d", "e")
+            .edge("e", "f")
+            .root(R"(,"channels":{"ch":{"reducer":"replace","sensitive":true}})")
+            .json();
     json.replace(json.find(R"("metadata":{})"), 13,
                  R"("metadata":{"complianceConfig":{"maskingMode":")" + std::string(test.mode) + "\"}}");
     REQUIRE(rig.engine->register_workflow(json).ok());

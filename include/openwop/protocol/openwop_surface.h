@@ -139,7 +139,8 @@ struct SurfaceOptions {
   /// How long a repeat waits for the request with its Idempotency-Key that is being executed; then 409
   /// idempotency_in_flight.
   std::int64_t idempotency_wait_ms = 5'000;
-  /// Passing failures of keyed requests that are remembered until their Retry-After; beyond it the oldest are forgotten.
+  /// Passing failures of keyed requests that are remembered until their Retry-After; beyond it the oldest are
+  /// forgotten.
   std::size_t max_remembered_failures = 10'000;
   /// How long outcomes of side-effect steps are kept, as published in discovery.
   std::int64_t step_retention_ms = 1'209'600'000;

@@ -116,7 +116,8 @@ void add_claim(const std::optional<LedgerClaim>& claim, Transaction& transaction
 void add_audit(const SurfaceParts& surface, const Call& call, std::string_view action, const Id& id,
                Transaction& transaction) {
   if (!surface.options.audit) return;
-  AuditEntry entry{.actor = "api-key:" + call.key->actor(), .action = std::string(action), .target = "webhook:" + id.text()};
+  AuditEntry entry{
+      .actor = "api-key:" + call.key->actor(), .action = std::string(action), .target = "webhook:" + id.text()};
   entry.details.clear();
   json::ObjectWriter(entry.details).string("tenantId", call.tenant());
   surface.options.audit->stage(entry, transaction);
