@@ -14,9 +14,7 @@ using namespace openwop::test;
 namespace {
 
 /// Operations of the document that no route serves yet.
-const std::set<std::string, std::less<>> kNotServedYet = {
-    "forkRun",
-};
+const std::set<std::string, std::less<>> kNotServedYet = {};
 
 const std::string kTraceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 

@@ -1,6 +1,7 @@
 // The way of a request through the surface: limits, route, key, scope, handler, envelope (protocol 01 §4.3).
 #include "openwop/protocol/openwop_surface.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "openwop/json.h"
@@ -179,8 +180,10 @@ Result<http::Reply> answer(SurfaceParts& surface, const http::Request& request, 
     if (match.allowed.empty()) return Error{ErrorCode::not_found, "no such resource"};
     return http::Reply(method_not_allowed(match));
   }
-  if (!match.route->scope.empty()) {
-    if (auto scope = require_scope(*call.key, match.route->scope); !scope) return std::move(scope).error();
+  for (std::string_view rest = match.route->scope; !rest.empty();) {
+    const std::string_view needed = rest.substr(0, rest.find(' '));
+    if (auto scope = require_scope(*call.key, needed); !scope) return std::move(scope).error();
+    rest.remove_prefix(std::min(rest.size(), needed.size() + 1));
   }
   if (auto tenant = check_tenant(call); !tenant) return std::move(tenant).error();
   for (const std::string_view raw : match.raw_values) {

@@ -17,6 +17,7 @@ constexpr std::array kRoutes = {
     Route{"GET", "/v1/runs/{runId}/explain", "runs:read", explain_run},
     Route{"GET", "/v1/runs/{runId}/artifacts/{artifactId}", "artifacts:read", get_artifact},
     Route{"POST", "/v1/runs/{runId}/cancel", "runs:cancel", cancel_run},
+    Route{"POST", "/v1/runs/{runId}:fork", "runs:create runs:read", fork_run},
     Route{"POST", "/v1/runs/{runId}:pause", "runs:cancel", pause_run},
     Route{"POST", "/v1/runs/{runId}:resume", "runs:cancel", resume_run},
     Route{"POST", "/v1/runs/{runId}/interrupts/{nodeId}", "approvals:respond", resolve_interrupt},

@@ -23,7 +23,7 @@ enum class Load : std::uint8_t {
 struct Route {
   std::string_view method;
   std::string_view pattern;
-  /// The scope that the key must carry; empty: public.
+  /// The scopes that the key must carry, all of them, with a space between; empty: public.
   std::string_view scope;
   Handler handler;
   Load load = Load::counted;
@@ -50,6 +50,7 @@ Result<http::Reply> create_run(SurfaceParts& surface, const Call& call);
 Result<http::Reply> get_run(SurfaceParts& surface, const Call& call);
 Result<http::Reply> list_runs(SurfaceParts& surface, const Call& call);
 Result<http::Reply> explain_run(SurfaceParts& surface, const Call& call);
+Result<http::Reply> fork_run(SurfaceParts& surface, const Call& call);
 Result<http::Reply> cancel_run(SurfaceParts& surface, const Call& call);
 Result<http::Reply> pause_run(SurfaceParts& surface, const Call& call);
 Result<http::Reply> resume_run(SurfaceParts& surface, const Call& call);
