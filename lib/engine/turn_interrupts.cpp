@@ -106,9 +106,11 @@ bool RunTurn::refuse_to_suspend(std::size_t node, const NodeSuspend& suspend) {
               {"clarification_limit_exceeded", "the node asks for clarification more often than the host allows"});
     return true;
   }
-  // Approvals in one execution follow on each other because changes were asked for.
-  const std::int64_t refinements = run_.workflow->settings.max_loopback_iterations;
-  if (suspend.kind == InterruptKind::approval && static_cast<std::int64_t>(state.rounds) > refinements) {
+  // Changes that were asked for lead back to the question: a loop, bounded like any other of the workflow.
+  const auto refinements = std::count_if(state.answers.begin(), state.answers.end(), [](const NodeAnswer& answer) {
+    return json::member(answer.value, "action") == R"("refine")";
+  });
+  if (suspend.kind == InterruptKind::approval && refinements > run_.workflow->settings.max_loopback_iterations) {
     stop_at_loopback_limit(definition.id);
     return true;
   }
