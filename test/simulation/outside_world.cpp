@@ -43,19 +43,26 @@ void OutsideWorld::check_started(const NodeContext& context) {
                            std::to_string(node.attempt) + " iteration " + std::to_string(node.iteration);
   trace("handler ", name);
   bool found = false;
+  bool interrupted = false;
   RunState state;
   const auto read = Log(medium_->rows).read(node.run_id, 0, [&](const EventView& event) {
     const NodeState* before = state.find_node(node.node_id);
     const std::uint32_t iteration = before == nullptr ? 0 : before->iteration;
     fold(state, event);
+    // A pause may stop a handler in the middle; it begins again at the resume.
+    const NodeState* after = state.find_node(node.node_id);
+    interrupted = interrupted ||
+                  (event.type == EventType::run_paused && after != nullptr && after->status == NodeStatus::running &&
+                   after->attempt == node.attempt && after->iteration == node.iteration);
     if (event.type != EventType::node_started || event.node_id != node.node_id) return true;
     found = found || (iteration == node.iteration && state.find_node(node.node_id)->attempt == node.attempt);
     return true;
   });
   if (!read || !found) complain_("a handler runs only after its node.started is durable", name);
   const bool again = !started_by_this_engine_.insert(name).second;
-  if (again) ++repeated;
-  if (again && !store_has_failed()) complain_("unless its store fails, an engine runs an execution once", name);
+  if (again && !interrupted) ++repeated;
+  if (again && !interrupted && !store_has_failed())
+    complain_("unless its store fails, an engine runs an execution once", name);
 }
 
 std::optional<Failure> OutsideWorld::take_steps(NodeContext& context) {

@@ -22,7 +22,7 @@ std::string without_times(const RunState& state) {
     out += "\n" + id + " " + std::string(node_status_name(node.status)) + " " + std::to_string(node.attempt) + " " +
            std::to_string(node.iteration) + (node.triggered ? " triggered " : " ") + node.outputs + node.error;
     for (const auto edge : node.live_edges) out += " " + std::to_string(edge);
-    out += " " + std::to_string(node.since_ms) + " " + std::to_string(node.due_ms);
+    out += " " + std::to_string(node.due_ms);
   }
   list(state.variables);
   list(state.channels);
@@ -73,7 +73,7 @@ TEST_CASE(
   CHECK(ended < kSeeds * 9 / 10);
 }
 
-TEST_CASE("a run waits exactly while a node is suspended, as the latest of them does") {
+TEST_CASE("a run that is not paused waits exactly while a node is suspended, as the latest of them does") {
   for (std::uint32_t seed = 0; seed < kSeeds; ++seed) {
     INFO("seed " << seed);
     RandomCommands random(seed);
@@ -85,6 +85,8 @@ TEST_CASE("a run waits exactly while a node is suspended, as the latest of them 
         if (node.status != NodeStatus::suspended) continue;
         if (latest == nullptr || node.suspended_at > latest->suspended_at) latest = &node;
       }
+      // A pause that was promised while a node worked takes effect although another one waits.
+      if (rig.state.status == RunStatus::paused) continue;
       if (latest != nullptr) {
         REQUIRE(rig.state.status == latest->waits_as);
       } else {

@@ -149,7 +149,7 @@ TEST_CASE("every id in a path is text: broken encodings are refused, tricks name
   for (const wire::Route& route : wire::routes()) {
     if (route.pattern.find('{') == std::string_view::npos) continue;
     for (const char* broken :
-         {"%", "%z", "%zz", "%2", "a%00b", "a%0d%0aX-Injected:%201", "%ff", "%c3%28", "%ed%a0%80"}) {
+         {"%", "%z", "%zz", "%2", "a%00b", "a%0d%0aX-Injected%3a%201", "%ff", "%c3%28", "%ed%a0%80"}) {
       rig.refused(request_of(route, rig.path_of(route.pattern, broken)), {400});
     }
     const std::string long_id(500, 'x');

@@ -74,7 +74,7 @@ TEST_CASE("a key is fresh again when its time is over", "[wire]") {
   rig.advance(86'400'000 - 1);
   CHECK(replay_of(rig.post("/v1/runs", kNoop, keyed("k"))) == "true");
   rig.advance(1);
-  const Answer fresh = rig.post("/v1/runs", R"({"workflowId":"wire-echo"})", keyed("k"));
+  const Answer fresh = rig.post("/v1/runs", R"({"workflowId":"wire-echo","inputs":{"payload":{}}})", keyed("k"));
   CHECK(fresh.status == 201);
   CHECK(replay_of(fresh) == "false");
   CHECK(fresh.at({"runId"}) != first.at({"runId"}));

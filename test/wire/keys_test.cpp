@@ -48,7 +48,7 @@ TEST_CASE("while a key is rotated, old and new act as one; then only the new one
   const Answer first = rig.post("/v1/runs/" + run + "/cancel", "", keyed, "old");
   REQUIRE(first.status == 200);
   CHECK(rig.post("/v1/runs/" + run + "/cancel", "", keyed, "new").header("openwop-Idempotent-Replay") == "true");
-  CHECK_THAT(rig.get("/v1/runs/" + run + "/events", {}, "new").body, Catch::Contains("api-key:robot"));
+  CHECK_THAT(rig.get("/v1/runs/" + run + "/events/poll", {}, "new").body, Catch::Contains("api-key:robot"));
   ApiKey old = key_of("old", "robot");
   old.revoked_ms = 1;
   rig.surface->set_keys({old, key_of("new", "robot")});

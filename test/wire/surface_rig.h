@@ -30,7 +30,7 @@ class SurfaceRig {
     add_builtin_nodes(engine_options.nodes);
     add_fixture_nodes(engine_options.nodes);
     add_ai_nodes(engine_options.nodes);
-    options.mock_providers.assign(kMockProviderIds.begin(), kMockProviderIds.end());
+    if (options.mock_providers.empty()) options.mock_providers.assign(kMockProviderIds.begin(), kMockProviderIds.end());
     if (prepare) prepare(*this, engine_options, options);
     auto opened = Engine::open(std::move(engine_options));
     REQUIRE(opened.ok());

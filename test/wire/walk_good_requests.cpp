@@ -43,6 +43,26 @@ const std::map<std::string, std::function<GoodRequest(const Walk&)>>& Walk::good
          return GoodRequest{"/v1/runs/" + walk.ended_run() + "/events", {}, 200, {{"Accept", "text/event-stream"}}};
        }},
       {"pollRunEvents", [](const Walk& walk) { return GoodRequest{"/v1/runs/" + walk.ended_run() + "/events/poll"}; }},
+      {"pauseRun",
+       [](const Walk& walk) {
+         return GoodRequest{"/v1/runs/" + walk.live_run() + ":pause", R"({"drainPolicy":"immediate"})", 202};
+       }},
+      {"getDebugBundle",
+       [](const Walk& walk) { return GoodRequest{"/v1/runs/" + walk.ended_run() + "/debug-bundle"}; }},
+      {"listInterrupts", [](const Walk&) { return GoodRequest{"/v1/interrupts"}; }},
+      {"resolveInterruptByRun",
+       [](const Walk& walk) {
+         return GoodRequest{"/v1/runs/" + walk.server().create_run("walk-approval") + "/interrupts/gate",
+                            R"({"resumeValue":{"action":"accept"}})"};
+       }},
+      {"resolveApproval",
+       [](const Walk& walk) {
+         return GoodRequest{"/v1/runs/" + walk.server().create_run("walk-approval") + "/approvals/gate",
+                            R"({"action":"accept"})"};
+       }},
+      {"listDeadLetters", [](const Walk&) { return GoodRequest{"/v1/webhooks/dead-letters"}; }},
+      {"verifyAudit", [](const Walk&) { return GoodRequest{"/v1/audit/verify?fromSeq=0&toSeq=100"}; }},
+      {"exportAuditCheckpoints", [](const Walk&) { return GoodRequest{"/v1/audit/checkpoints"}; }},
   };
   return kTable;
 }
