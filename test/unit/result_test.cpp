@@ -43,7 +43,7 @@ TEST_CASE("every error code has its wire name and HTTP status") {
       {"engine_version_mismatch", 409},
       {"interrupt_expired", 410},
       {"interrupt_gone", 410},
-      {"interrupt_cancelled", 422},
+      {"interrupt_cancelled", 409},
       {"auth_elevation_required", 403},
       {"payload_too_large", 413},
       {"uri_too_long", 414},
