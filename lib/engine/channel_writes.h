@@ -39,7 +39,11 @@ class ChannelPlan {
 /// The same for an event of the run's log, whatever it is.
 [[nodiscard]] Status check_channel_event(const Workflow& workflow, const RunId& run, const EventView& event);
 
-/// A value against the schema of a channel's declaration; fine when it has none. Errors: validation_error.
+/// At registration: the schemas of channels can be enforced. Errors: as workflow_error().
+[[nodiscard]] Status check_channel_schemas(const Workflow& workflow);
+
+/// A write against the schema of the channel's declaration; fine when it has none. For reducers that make a list, the
+/// schema may describe the write or the list. Errors: validation_error with details {channel, pointer}.
 [[nodiscard]] Status check_channel_schema(const WorkflowChannel& channel, std::string_view value);
 
 }  // namespace openwop::runtime

@@ -2,6 +2,7 @@
 
 #include <mutex>
 
+#include "engine/channel_writes.h"
 #include "engine/configurable_check.h"
 #include "openwop/agents.h"
 #include "openwop/workflow_check.h"
@@ -27,6 +28,7 @@ Result<std::shared_ptr<const Workflow>> WorkflowCatalog::add(std::string_view so
   if (auto checked = check_configurable_schema(*loaded, options_.configurable_options); !checked) {
     return std::move(checked).error();
   }
+  if (auto checked = check_channel_schemas(*loaded); !checked) return std::move(checked).error();
   auto workflow = std::make_shared<const Workflow>(std::move(*loaded));
 
   Transaction transaction;

@@ -229,3 +229,32 @@ TEST_CASE("a secret that a handler has resolved is stored nowhere", "[redaction]
                      })
               .ok());
 }
+
+TEST_CASE("a write that does not fit the channel's schema is refused; lists may be described as a whole",
+          "[channels]") {
+  for (const auto& [channel, value, fits] :
+       {std::tuple{R"({"reducer":"append","schema":{"type":"string"}})", R"("a")", true},
+        {R"({"reducer":"append","schema":{"type":"string"}})", "1", false},
+        {R"({"reducer":"append","schema":{"type":"array"}})", "1", true},
+        {R"({"reducer":"append","schema":{"type":"array","items":{"type":"string"}}})", "1", false},
+        {R"({"reducer":"replace","schema":{"type":"array"}})", "1", false},
+        {R"({"reducer":"replace","schema":{"type":"integer","minimum":1}})", "1", true}}) {
+    EngineRig rig;
+    rig.add(writer(channel, value));
+    const RunId run = rig.create("w");
+    INFO(channel << " " << value);
+    CHECK((rig.status(run) == RunStatus::completed) == fits);
+    if (fits) continue;
+    CHECK(json::member(rig.view(run).state.error, "code") == R"("validation_error")");
+    CHECK(rig.view(run).state.channels.empty());
+  }
+}
+
+TEST_CASE("a channel whose schema cannot be enforced is refused at registration", "[channels]") {
+  EngineRig rig;
+  rig.open();
+  const auto added = rig.engine->register_workflow(writer(R"({"reducer":"append","schema":{"type":5}})").json());
+  REQUIRE_FALSE(added.ok());
+  CHECK(added.error().code == ErrorCode::validation_error);
+  CHECK_THAT(added.error().details, Catch::Contains("/channels/c/schema"));
+}
