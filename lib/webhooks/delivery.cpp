@@ -1,8 +1,10 @@
 // The workers: which delivery comes next, the attempt, and what comes of it.
 #include <algorithm>
 
+#include "engine/run_header.h"
 #include "openwop/json.h"
 #include "openwop/log.h"
+#include "openwop/trace_context.h"
 #include "webhooks/webhook_service.h"
 #include "webhooks/webhook_url.h"
 
@@ -315,6 +317,23 @@ Status WebhookService::bury(const Hook& hook, const OutboxRow& row, std::string_
 
 // ---- one attempt ----
 
+namespace {
+
+/// The run's trace goes on at the receiver (protocol 02 §12.1). A header that cannot be read now costs the trace only.
+void add_trace(const Store& store, const OutboxRow& row, HttpCall& call) {
+  const auto stored = Log(store).header(row.run);
+  if (!stored || !stored->has_value()) return;
+  const auto header = runtime::decode_header(**stored);
+  if (!header) return;
+  TraceContext trace = parse_traceparent(header->traceparent, header->tracestate)
+                           .value_or(TraceContext{.trace_id = trace_id_of(row.run)});
+  trace.span_id = span_id_of(row.run, 'w', row.sequence);
+  call.headers.emplace_back("traceparent", format_traceparent(trace));
+  if (!trace.tracestate.empty()) call.headers.emplace_back("tracestate", trace.tracestate);
+}
+
+}  // namespace
+
 HttpCall WebhookService::call_for(const Hook& hook, std::string_view type, std::string body) const {
   const std::string timestamp = std::to_string(now_ms() / 1000);
   HttpCall call;
@@ -359,6 +378,7 @@ WebhookService::Attempt WebhookService::attempt(const Hook& hook, const OutboxRo
   }
   HttpCall call = call_for(hook, type, std::move(body));
   call.connect_to = *std::move(address);
+  add_trace(*options_.store, row, call);
   const HttpAnswer answer = options_.client->send(call);
   if (answer.success()) return {.delivered = true};
   if (answer.failure == HttpFailure::cancelled) return {.interrupted = true};

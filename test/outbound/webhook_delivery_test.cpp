@@ -1,5 +1,6 @@
 #include <set>
 
+#include "openwop/trace_context.h"
 #include "outbound/webhook_rig.h"
 
 using namespace openwop;
@@ -33,7 +34,8 @@ TEST_CASE("a delivery carries the stored event, the exact headers and a signatur
   CHECK(header_of(call, "X-openwop-Signature-Algorithm") == "v1");
   CHECK(header_of(call, "X-openwop-Signature") ==
         webhook_signature("my-secret", std::to_string(kStartMs / 1000), call.body));
-  CHECK(call.headers.size() == 7);
+  CHECK(parse_traceparent(header_of(call, "traceparent")).value().trace_id == trace_id_of(run));
+  CHECK(call.headers.size() == 8);
   std::string stored;
   REQUIRE(rig.engine
               ->read_events("default", run, 3,
@@ -47,6 +49,23 @@ TEST_CASE("a delivery carries the stored event, the exact headers and a signatur
   rig.deliver();
   CHECK(rig.client->sent.size() == 1);
   CHECK(rig.outbox_rows() == 0);
+}
+
+TEST_CASE("a delivery goes on with the trace that the run was created in") {
+  WebhookRig rig;
+  rig.open_all();
+  rig.hook({"run.completed"});
+  CreateRun request;
+  request.workflow_id = "noop";
+  request.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  request.tracestate = "acme=1";
+  rig.create(std::move(request));
+  rig.deliver();
+  REQUIRE(rig.client->sent.size() == 1);
+  const std::string sent = header_of(rig.client->sent.front(), "traceparent");
+  CHECK(sent.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+  CHECK(sent.find("00f067aa0ba902b7") == std::string::npos);
+  CHECK(header_of(rig.client->sent.front(), "tracestate") == "acme=1");
 }
 
 TEST_CASE("events, tags and the tenant decide what a subscription gets") {
