@@ -62,6 +62,13 @@ class Ledger {
     put(transaction, row_key, entry);
   }
 
+  /// record(), or replace() where `replaces` is the value of an expired entry.
+  static void write(Transaction& transaction, std::string_view row_key, const std::optional<std::string>& replaces,
+                    const LedgerEntry& entry) {
+    if (replaces) return replace(transaction, row_key, *replaces, entry);
+    record(transaction, row_key, entry);
+  }
+
   // ---- entries in the order of their expiry ----
 
   /// Where the entries of a scope that expire are listed, the first to expire first.

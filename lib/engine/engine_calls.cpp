@@ -283,11 +283,7 @@ Status EngineImpl::remember(const LedgerClaim& claim, std::string_view outcome) 
   if (core_.closing.load()) return kClosed;
   Transaction transaction;
   const LedgerEntry entry{claim.request_digest, std::string(outcome), claim.expires_ms};
-  if (claim.replaces) {
-    Ledger::replace(transaction, claim.row_key, *claim.replaces, entry);
-  } else {
-    Ledger::record(transaction, claim.row_key, entry);
-  }
+  Ledger::write(transaction, claim.row_key, claim.replaces, entry);
   auto committed = core_.commits.commit_and_wait(std::move(transaction), core_.options.durability);
   if (!committed) return std::move(committed).error();
   if (*committed == CommitOutcome::refused) {

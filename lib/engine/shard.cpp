@@ -401,11 +401,7 @@ void Shard::finish(Resident resident, RunTurn& turn, Message origin, const Ledge
     // The answer to a create tells the state at acceptance, even if the run has ended in the same commit.
     const RunStatus told = created ? RunStatus::running : resident.run.state.status;
     const LedgerEntry entry{claim->request_digest, claim->outcome(resident.run.id, told), claim->expires_ms};
-    if (claim->replaces) {
-      Ledger::replace(task->transaction, claim->row_key, *claim->replaces, entry);
-    } else {
-      Ledger::record(task->transaction, claim->row_key, entry);
-    }
+    Ledger::write(task->transaction, claim->row_key, claim->replaces, entry);
     task->remembered = claim->row_key;
   }
   if (consumed != nullptr) {

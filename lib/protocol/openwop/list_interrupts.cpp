@@ -9,24 +9,14 @@
 #include "openwop/json.h"
 #include "openwop/time.h"
 #include "protocol/openwop/answer.h"
-#include "protocol/openwop/cursor.h"
+#include "protocol/openwop/listing.h"
 #include "protocol/openwop/routes.h"
 
 namespace openwop::wire {
 
 namespace {
 
-constexpr std::int64_t kDefaultPage = 100;
-constexpr std::int64_t kMaxPage = 1000;
 constexpr std::size_t kMaxCorrelationBytes = 4096;
-
-Status read_time(const Call& call, std::string_view name, std::optional<std::int64_t>& time_ms) {
-  const auto text = call.target.parameter(name);
-  if (!text) return {};
-  time_ms = parse_rfc3339(*text);
-  if (!time_ms) return invalid_field(name, "has to be an RFC 3339 time");
-  return {};
-}
 
 /// `KEY:VALUE`; a value that is no JSON is taken for a text.
 Status read_correlation(const Call& call, InterruptFilter& filter) {
@@ -76,25 +66,13 @@ void append_summary(std::string& out, const InterruptSummary& entry, std::int64_
 Result<http::Reply> list_interrupts(SurfaceParts& surface, const Call& call) {
   const auto filter = read_filter(call);
   if (!filter) return filter.error();
-  const auto limit = whole_number(call.target.parameter("limit").value_or(std::to_string(kDefaultPage)));
-  if (!limit || *limit < 1 || *limit > kMaxPage) return invalid_field("limit", "has to be a number from 1 to 1000");
-  const auto cursor = cursor_from_hex(call.target.parameter("cursor").value_or(""));
-  if (!cursor) return invalid_field("cursor", "is not one that this host gave");
-  const auto page = surface.engine.list_interrupts(*filter, *cursor, static_cast<std::size_t>(*limit));
+  const auto asked = read_page(call);
+  if (!asked) return asked.error();
+  const auto page = surface.engine.list_interrupts(*filter, asked->cursor, asked->limit);
   if (!page) return page.error();
-  std::string body;
-  {
-    json::ObjectWriter object(body);
-    std::string& list = object.value_of("interrupts");
-    list += '[';
-    for (std::size_t i = 0; i < page->interrupts.size(); ++i) {
-      if (i > 0) list += ',';
-      append_summary(list, page->interrupts[i], surface.engine.now_ms());
-    }
-    list += ']';
-    if (!page->cursor.empty()) object.string("nextCursor", cursor_to_hex(page->cursor));
-  }
-  return http::Reply(json_response(200, std::move(body)));
+  return http::Reply(page_response(
+      "interrupts", page->interrupts, cursor_to_hex(page->cursor),
+      [&](std::string& list, const InterruptSummary& entry) { append_summary(list, entry, surface.engine.now_ms()); }));
 }
 
 }  // namespace openwop::wire

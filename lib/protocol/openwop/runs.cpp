@@ -9,25 +9,14 @@
 #include "openwop/json.h"
 #include "openwop/time.h"
 #include "protocol/openwop/answer.h"
-#include "protocol/openwop/cursor.h"
 #include "protocol/openwop/interrupt_link.h"
+#include "protocol/openwop/listing.h"
 #include "protocol/openwop/routes.h"
 #include "protocol/openwop/run_snapshot.h"
 
 namespace openwop::wire {
 
 namespace {
-
-constexpr std::int64_t kDefaultPage = 100;
-constexpr std::int64_t kMaxPage = 1000;
-
-Status read_time(const Call& call, std::string_view name, std::optional<std::int64_t>& time_ms) {
-  const auto text = call.target.parameter(name);
-  if (!text) return {};
-  time_ms = parse_rfc3339(*text);
-  if (!time_ms) return invalid_field(name, "has to be an RFC 3339 time");
-  return {};
-}
 
 Result<RunFilter> read_filter(const Call& call) {
   RunFilter filter;
@@ -68,25 +57,11 @@ Result<http::Reply> get_run(SurfaceParts& surface, const Call& call) {
 Result<http::Reply> list_runs(SurfaceParts& surface, const Call& call) {
   const auto filter = read_filter(call);
   if (!filter) return filter.error();
-  const auto limit = whole_number(call.target.parameter("limit").value_or(std::to_string(kDefaultPage)));
-  if (!limit || *limit < 1 || *limit > kMaxPage) return invalid_field("limit", "has to be a number from 1 to 1000");
-  const auto cursor = cursor_from_hex(call.target.parameter("cursor").value_or(""));
-  if (!cursor) return invalid_field("cursor", "is not one that this host gave");
-  const auto page = surface.engine.list_runs(*filter, *cursor, static_cast<std::size_t>(*limit));
+  const auto asked = read_page(call);
+  if (!asked) return asked.error();
+  const auto page = surface.engine.list_runs(*filter, asked->cursor, asked->limit);
   if (!page) return page.error();
-  std::string body;
-  {
-    json::ObjectWriter object(body);
-    std::string& list = object.value_of("runs");
-    list += '[';
-    for (std::size_t i = 0; i < page->runs.size(); ++i) {
-      if (i > 0) list += ',';
-      append_summary(list, page->runs[i]);
-    }
-    list += ']';
-    if (!page->cursor.empty()) object.string("nextCursor", cursor_to_hex(page->cursor));
-  }
-  return http::Reply(json_response(200, std::move(body)));
+  return http::Reply(page_response("runs", page->runs, cursor_to_hex(page->cursor), append_summary));
 }
 
 Result<http::Reply> explain_run(SurfaceParts& surface, const Call& call) {

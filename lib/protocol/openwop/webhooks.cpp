@@ -9,6 +9,7 @@
 #include "openwop/time.h"
 #include "protocol/openwop/answer.h"
 #include "protocol/openwop/idempotency.h"
+#include "protocol/openwop/listing.h"
 #include "protocol/openwop/request_body.h"
 #include "protocol/openwop/routes.h"
 #include "protocol/openwop/run_options.h"
@@ -16,9 +17,6 @@
 namespace openwop::wire {
 
 namespace {
-
-constexpr std::int64_t kDefaultPage = 100;
-constexpr std::int64_t kMaxPage = 1000;
 
 Error not_offered() { return {ErrorCode::not_found, "this host delivers no webhooks"}; }
 
@@ -107,11 +105,7 @@ std::string registered_body(const RegisterWebhook& request, const RegisteredWebh
 void add_claim(const std::optional<LedgerClaim>& claim, Transaction& transaction) {
   if (!claim) return;
   const LedgerEntry entry{claim->request_digest, claim->outcome({}, RunStatus::pending), claim->expires_ms};
-  if (claim->replaces) {
-    Ledger::replace(transaction, claim->row_key, *claim->replaces, entry);
-  } else {
-    Ledger::record(transaction, claim->row_key, entry);
-  }
+  Ledger::write(transaction, claim->row_key, claim->replaces, entry);
 }
 void add_audit(const SurfaceParts& surface, const Call& call, std::string_view action, const Id& id,
                Transaction& transaction) {
@@ -124,6 +118,16 @@ void add_audit(const SurfaceParts& surface, const Call& call, std::string_view a
 }
 void audit_is_staged(const SurfaceParts& surface) {
   if (surface.options.audit) surface.options.audit->staged();
+}
+
+void append_dead_letter(std::string& list, const DeadLetter& letter) {
+  json::ObjectWriter(list)
+      .string("webhookId", letter.webhook_id.text())
+      .string("runId", letter.run_id.text())
+      .integer("sequence", static_cast<std::int64_t>(letter.sequence))
+      .integer("attempts", letter.attempts)
+      .string("diedAt", format_rfc3339(letter.died_ms))
+      .string("reason", letter.reason);
 }
 
 }  // namespace
@@ -178,36 +182,17 @@ Result<http::Reply> unregister_webhook(SurfaceParts& surface, const Call& call) 
 
 Result<http::Reply> list_dead_letters(SurfaceParts& surface, const Call& call) {
   if (!surface.options.webhooks) return not_offered();
-  const auto limit = whole_number(call.target.parameter("limit").value_or(std::to_string(kDefaultPage)));
-  if (!limit || *limit < 1 || *limit > kMaxPage) return invalid_field("limit", "has to be a number from 1 to 1000");
+  const auto limit = page_limit(call);
+  if (!limit) return limit.error();
   std::optional<Id> id;
   if (const auto text = call.target.parameter("webhookId")) {
     id = Id::parse(*text);
     if (!id) return invalid_field("webhookId", "is not the id of a webhook");
   }
-  const auto page = surface.options.webhooks->dead_letters(
-      call.tenant(), id, call.target.parameter("cursor").value_or(""), static_cast<std::size_t>(*limit));
+  const auto page =
+      surface.options.webhooks->dead_letters(call.tenant(), id, call.target.parameter("cursor").value_or(""), *limit);
   if (!page) return page.error();
-  std::string body;
-  {
-    json::ObjectWriter object(body);
-    std::string& list = object.value_of("deadLetters");
-    list += '[';
-    for (std::size_t i = 0; i < page->letters.size(); ++i) {
-      const DeadLetter& letter = page->letters[i];
-      if (i > 0) list += ',';
-      json::ObjectWriter(list)
-          .string("webhookId", letter.webhook_id.text())
-          .string("runId", letter.run_id.text())
-          .integer("sequence", static_cast<std::int64_t>(letter.sequence))
-          .integer("attempts", letter.attempts)
-          .string("diedAt", format_rfc3339(letter.died_ms))
-          .string("reason", letter.reason);
-    }
-    list += ']';
-    if (!page->cursor.empty()) object.string("nextCursor", page->cursor);
-  }
-  return http::Reply(json_response(200, std::move(body)));
+  return http::Reply(page_response("deadLetters", page->letters, page->cursor, append_dead_letter));
 }
 
 }  // namespace openwop::wire
