@@ -38,6 +38,7 @@
 #include "openwop/ledger.h"
 #include "openwop/memory_backend.h"
 #include "openwop/node.h"
+#include "openwop/run_fork.h"
 #include "openwop/run_state.h"
 #include "openwop/secret_source.h"
 #include "openwop/store.h"
@@ -117,6 +118,8 @@ struct EngineOptions {
   std::size_t max_remembered_requests = 1'000'000;
   /// Open subscriptions; subscribe gives service_unavailable beyond it.
   std::size_t max_subscriptions = 16'384;
+  /// Runs whose events make up the history of one fork (forks of forks); fork_run gives fork_refused beyond it.
+  std::size_t max_fork_ancestors = 64;
 
   /// Clarifications that one execution of a node may ask for; cap.breached, then the node fails.
   std::uint32_t max_clarification_rounds = 3;
@@ -264,6 +267,25 @@ struct InterruptPage {
   std::string cursor;
 };
 
+/// A new run that goes on from a point of another one (protocol 03 §5).
+struct ForkRun {
+  std::string tenant = "default";
+  RunId source_run;
+  /// Events below it are the fork's history, shared with the source; what follows is executed.
+  std::uint64_t from_sequence = 0;
+  ForkMode mode = ForkMode::branch;
+  /// Branches only. Options laid over the source's, key by key: a serialized object, or empty.
+  std::string configurable = {};
+  std::optional<std::vector<std::string>> tags = {};  // in the place of the source's
+  std::optional<std::string> metadata = {};           // likewise; a serialized object
+  /// Who asks, such as "api-key:1a2b3c4d"; for the record only.
+  std::string forked_by = {};
+  /// W3C trace context of the caller; malformed: as absent.
+  std::string traceparent = {};
+  std::string tracestate = {};
+  std::optional<LedgerClaim> claim = {};
+};
+
 /// What was fixed when the run was created.
 struct RunHeader {
   std::string tenant;
@@ -296,6 +318,9 @@ struct RunHeader {
   std::string parent_node_id = {};
   /// Workflow ids of the runs above, the outermost first.
   std::vector<std::string> ancestors = {};
+  std::optional<RunFork> fork = {};
+
+  [[nodiscard]] bool is_replay() const { return fork && fork->mode == ForkMode::replay; }
 };
 
 /// A run as of its last durable commit.
@@ -455,11 +480,25 @@ class Engine {
   /// For callers whose right to the run does not come from a tenant's key. Errors: run_not_found.
   [[nodiscard]] virtual Result<std::string> tenant_of(const RunId& run_id) const = 0;
 
+  /// Makes a fork; nothing of the source is copied, read or changed, however long it is, and it need not have ended.
+  /// The status is pending: the fork begins to execute behind the commit. Its workflow is the newest of the source's
+  /// id. Errors: run_not_found; fork_refused with details {"sourceRunId","fromSeq",…} when the source has no such event
+  /// yet, its workflow is gone, or max_fork_ancestors is reached; validation_error (an overlay on a replay, or one that
+  /// create_run would refuse); precondition_failed as above; service_unavailable.
+  [[nodiscard]] virtual Result<CreatedRun> fork_run(ForkRun request) = 0;
+  virtual void fork_run(ForkRun request, std::function<void(Result<CreatedRun>)> done) = 0;
+
   /// Errors: run_not_found, also for a run of another tenant.
   [[nodiscard]] virtual Result<RunView> run(std::string_view tenant, const RunId& run_id) const = 0;
   /// The state as it was when event `sequence` had just been applied. Errors: run_not_found.
   [[nodiscard]] virtual Result<RunView> run_at(std::string_view tenant, const RunId& run_id,
                                                std::uint64_t sequence) const = 0;
+  /// Its state alone.
+  [[nodiscard]] Result<RunState> state_at(std::string_view tenant, const RunId& run_id, std::uint64_t sequence) const {
+    auto view = run_at(tenant, run_id, sequence);
+    if (!view) return std::move(view).error();
+    return std::move(view->state);
+  }
   [[nodiscard]] virtual Result<RunPage> list_runs(const RunFilter& filter, std::string_view cursor,
                                                   std::size_t limit) const = 0;
   [[nodiscard]] virtual Result<RunExplanation> explain(std::string_view tenant, const RunId& run_id) const = 0;

@@ -5,6 +5,9 @@
 //   L <run> 0x01            head: fencing epoch, sealed flag, the owner's summary, next sequence when it was written
 //   L <run> 0x02 <sequence> batch: the events of one commit, keyed by the first of their sequences
 //
+// The log of a fork begins with events of other logs: one more row says which,
+//   L <run> 0x03            origin: whose events come before the run's own; absent unless there are any
+//
 // Every append requires two things to be as its writer last saw them: the head row, so that a writer whose epoch has
 // passed and one that has not seen the seal are refused by the store; and the end of the log, where no batch may begin
 // yet, so that of two writers at the same end one is refused. An append whose head would say nothing new leaves that
@@ -30,6 +33,7 @@
 
 #include "openwop/bytes.h"
 #include "openwop/event.h"
+#include "openwop/log_origin.h"
 #include "openwop/store.h"
 
 namespace openwop {
@@ -99,7 +103,20 @@ class Log {
     return std::string(RunKey(run, first_sequence).view());
   }
 
+  [[nodiscard]] static std::string origin_key(const RunId& run) { return run_prefix(run) + '\x03'; }
+
   // ---- writing ----
+
+  /// A new log that continues inherited events, which stay where they are; its own begin at `head.next_sequence`, where
+  /// `origin` ends. Refused by the store if the run exists.
+  static void create_fork(Transaction& transaction, const RunId& run, std::string_view header, const LogOrigin& origin,
+                          const LogHead& head) {
+    assert(origin.end() == head.next_sequence);
+    transaction.require_absent(head_key(run));
+    transaction.put(header_key(run), header);
+    if (!origin.segments.empty()) transaction.put(origin_key(run), origin.encode());
+    transaction.put(head_key(run), head.encode());
+  }
 
   /// A new log: refused by the store if the run exists.
   static void create(Transaction& transaction, const RunId& run, std::string_view header, std::span<const Event> events,
@@ -176,12 +193,42 @@ class Log {
     });
     if (!scanned) return std::move(scanned).error();
     if (!status) return std::move(status).error();
+    if (end.next_sequence > 0) return end;
+    // A fork without events of its own ends where its history does.
+    auto inherited = origin(run);
+    if (!inherited) return std::move(inherited).error();
+    end.next_sequence = inherited->end();
     return end;
   }
 
-  /// Visits events from `from_sequence` (inclusive) in order until the visitor returns false or the log ends.
-  /// Errors: store_corrupt naming the run for a record that does not decode or a gap in the sequence.
+  /// Whose events come before the run's own; no segment if all events are its own.
+  [[nodiscard]] Result<LogOrigin> origin(const RunId& run) const {
+    auto row = store_.get(origin_key(run));
+    if (!row) return std::move(row).error();
+    if (!row->has_value()) return LogOrigin{};
+    auto origin = LogOrigin::decode(**row);
+    if (!origin && origin.error().code == ErrorCode::store_corrupt) return corrupt_log(run, origin.error().message);
+    return origin;
+  }
+
+  /// Visits events from `from_sequence` (inclusive) in order, inherited ones first, until the visitor returns false or
+  /// the log ends. Errors: store_corrupt naming the run for a record that does not decode or a gap in the sequence.
   [[nodiscard]] Status read(const RunId& run, std::uint64_t from_sequence, const EventVisitor& visit) const {
+    bool any = false;
+    auto own = read_own(run, from_sequence, [&](const EventView& event) {
+      any = true;
+      return visit(event);
+    });
+    if (any || (!own && own.error().code != ErrorCode::store_corrupt)) return own;
+    // Nothing from there on, or it begins later: only the log of a fork may have inherited what is asked for.
+    auto inherited = origin(run);
+    if (!inherited) return std::move(inherited).error();
+    if (from_sequence >= inherited->end()) return own;
+    return read_inherited(run, *inherited, from_sequence, visit);
+  }
+
+  /// As read(), without inherited events.
+  [[nodiscard]] Status read_own(const RunId& run, std::uint64_t from_sequence, const EventVisitor& visit) const {
     BatchReader reader{run, from_sequence, from_sequence, visit};
     std::string begin = batch_key(run, from_sequence);
     // Whoever follows a log asks for the beginning of a batch, and one scan serves. Only an event inside of one needs
@@ -214,6 +261,29 @@ class Log {
   }
 
  private:
+  // Segment by segment, as each names the writer of its events, and then the run's own.
+  [[nodiscard]] Status read_inherited(const RunId& run, const LogOrigin& origin, std::uint64_t from_sequence,
+                                      const EventVisitor& visit) const {
+    std::uint64_t next = from_sequence;
+    for (const LogSegment& segment : origin.segments) {
+      if (next >= segment.end) continue;
+      bool stopped = false;
+      auto read = read_own(segment.run, next, [&](const EventView& event) {
+        if (event.sequence >= segment.end) return false;
+        ++next;
+        stopped = !visit(event);
+        return !stopped && next < segment.end;
+      });
+      if (!read || stopped) return read;
+      if (next < segment.end) return corrupt_log(run, "lacks inherited events of run " + segment.run.text());
+    }
+    return read_own(run, next, visit);
+  }
+
+  static Error corrupt_log(const RunId& run, const std::string& what) {
+    return {ErrorCode::store_corrupt, "log of run " + run.text() + ": " + what};
+  }
+
   enum Flag : std::uint8_t { kHasNode = 1, kHasHidden = 2, kHasCause = 4, kHasSchemaVersion = 8, kKnownFlags = 15 };
 
   static constexpr std::size_t kBatchKeyBytes = 1 + Id::kBytes + 1 + 8;
@@ -336,7 +406,7 @@ class Log {
 
    private:
     bool fail(const std::string& what) {
-      status = Error{ErrorCode::store_corrupt, "log of run " + run.text() + ": " + what};
+      status = corrupt_log(run, what);
       return false;
     }
   };

@@ -54,6 +54,8 @@ enum class ErrorCode : std::uint8_t {
   payload_too_large,
   unsupported_media_type,
   correlation_mismatch,
+  /// OpenWOP fixes the status of a fork that cannot be, not its code (protocol 01 §25).
+  fork_refused,
   uri_too_long,
   rate_limited,
   headers_too_large,
@@ -114,6 +116,7 @@ inline constexpr std::array kErrorCodes = {
     ErrorCodeInfo{ErrorCode::payload_too_large, "payload_too_large", 413},
     ErrorCodeInfo{ErrorCode::unsupported_media_type, "unsupported_media_type", 415},
     ErrorCodeInfo{ErrorCode::correlation_mismatch, "correlation_mismatch", 422},
+    ErrorCodeInfo{ErrorCode::fork_refused, "validation_error", 422},
     ErrorCodeInfo{ErrorCode::uri_too_long, "uri_too_long", 414},
     ErrorCodeInfo{ErrorCode::rate_limited, "rate_limited", 429},
     ErrorCodeInfo{ErrorCode::headers_too_large, "headers_too_large", 431},

@@ -2,6 +2,7 @@
 #include "engine/configurable_check.h"
 #include "engine/create_check.h"
 #include "engine/engine_impl.h"
+#include "engine/fork_artifacts.h"
 #include "engine/interrupt_rows.h"
 #include "engine/run_reader.h"
 #include "engine/scope_claim.h"
@@ -128,6 +129,10 @@ Result<RunStatus> EngineImpl::cancel_run(CancelRun request) {
   return wait_for<RunStatus>([&](auto answer) { cancel_run(std::move(request), std::move(answer)); });
 }
 
+Result<CreatedRun> EngineImpl::fork_run(ForkRun request) {
+  return wait_for<CreatedRun>([&](auto answer) { fork_run(std::move(request), std::move(answer)); });
+}
+
 void EngineImpl::pause_run(PauseRun request, std::function<void(Result<RunStatus>)> done) {
   command::PauseRun command{std::move(request.reason), std::string(drain_policy_name(request.drain_policy))};
   std::string actor = std::move(request.paused_by);
@@ -219,8 +224,11 @@ Result<std::string> EngineImpl::artifact(std::string_view tenant, const RunId& r
   }
   auto row = core_.store.get(artifact_key(run_id, artifact_id));
   if (!row) return std::move(row).error();
-  if (!row->has_value()) return absent;
-  return std::move(**row);
+  if (row->has_value()) return std::move(**row);
+  auto inherited = inherited_artifact(core_.store, run_id, artifact_id);
+  if (!inherited) return std::move(inherited).error();
+  if (!inherited->has_value()) return absent;
+  return std::move(**inherited);
 }
 
 Status EngineImpl::write_channel(ForeignChannelWrite write) {

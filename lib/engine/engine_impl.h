@@ -42,6 +42,8 @@ class EngineImpl final : public Engine, private HandlerHost {
   [[nodiscard]] Result<InterruptPage> list_interrupts(const InterruptFilter& filter, std::string_view cursor,
                                                       std::size_t limit) const override;
   [[nodiscard]] Result<std::string> tenant_of(const RunId& run_id) const override;
+  [[nodiscard]] Result<CreatedRun> fork_run(ForkRun request) override;
+  void fork_run(ForkRun request, std::function<void(Result<CreatedRun>)> done) override;
 
   [[nodiscard]] Result<RunView> run(std::string_view tenant, const RunId& run_id) const override;
   [[nodiscard]] Result<RunView> run_at(std::string_view tenant, const RunId& run_id,

@@ -23,6 +23,10 @@ Status check_note(const Event& event, const EngineOptions& options) {
   return json::check(event.payload, {options.max_event_payload_bytes, options.max_json_depth});
 }
 
+std::string pin_key(const RunId& run, std::string_view change_id) {
+  return Ledger::row_key("pin", run.text() + ":" + std::string(change_id));
+}
+
 void conceal_json(std::string& text, const std::vector<std::string>& secrets) {
   if (auto clean = scrub_known_json(text, secrets)) text = std::move(*clean);
 }
@@ -146,16 +150,19 @@ Result<std::int64_t> HandlerRun::pin(std::string_view change_id, std::int64_t ma
     if (const auto at = facts_.pins.find(change_id); at != facts_.pins.end()) return at->second;
   }
   // The row decides among nodes that ask at the same time, and outlives a crash before the event is in the log.
-  const std::string key = Ledger::row_key("pin", facts_.run_id.text() + ":" + std::string(change_id));
+  const std::string key = pin_key(facts_.run_id, change_id);
   Result<std::int64_t> version = Error{ErrorCode::service_unavailable, "the engine is closed"};
   link_->with_host([&](HandlerHost& host) {
-    const auto stored = [&]() -> Result<std::int64_t> {
-      auto found = Ledger(host.store()).find(key);
+    const auto stored_at = [&](const std::string& row_key) -> Result<std::int64_t> {
+      auto found = Ledger(host.store()).find(row_key);
       if (!found) return std::move(found).error();
       if (!found->has_value()) return std::int64_t{-1};
       return json::as_int((*found)->entry.outcome).value_or(-1);
     };
-    version = stored();
+    const auto stored = [&] { return stored_at(key); };
+    // A replay goes by the pins of the run that it repeats, wherever in that run's log they are.
+    version = facts_.executor ? stored_at(pin_key(*facts_.executor, change_id)) : stored();
+    if (version && *version < 0 && facts_.executor) version = stored();
     if (!version || *version >= 0) return;
     Transaction transaction;
     Ledger::record(transaction, key, {{}, std::to_string(max), host.host_now_ms() + kPinRetentionMs});

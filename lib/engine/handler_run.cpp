@@ -79,8 +79,8 @@ HandlerRun::HandlerRun(std::shared_ptr<HostLink> link, std::shared_ptr<const Nod
   traceparent_ = format_traceparent(trace);
   invocation_.traceparent = traceparent_;
   invocation_.answers = &facts_.answers;
-  random_state_ =
-      fnv1a(node.id, fnv1a(facts_.run_id.view())) ^ (std::uint64_t{facts_.attempt} << 32) ^ facts_.iteration;
+  random_state_ = fnv1a(node.id, fnv1a(facts_.executor.value_or(facts_.run_id).view())) ^
+                  (std::uint64_t{facts_.attempt} << 32) ^ facts_.iteration;
 }
 
 void HandlerRun::execute() {
@@ -180,7 +180,7 @@ NodeMemory* HandlerRun::memory() {
 }
 
 std::string HandlerRun::invocation_id(std::string_view key) const {
-  std::string text = facts_.run_id.text();
+  std::string text = facts_.executor.value_or(facts_.run_id).text();
   text += ':';
   text += invocation_.node_id;
   text += ':';
@@ -211,6 +211,10 @@ Result<std::string> HandlerRun::step(std::string_view key, const std::function<R
     return answer;
   }
   if (known) return answer;
+  if (facts_.executor) {
+    return Error{ErrorCode::conflict, "replay_source_missing: the source has no outcome of step '" + std::string(key) +
+                                          "' on record, and a replay has no effects"};
+  }
 
   auto outcome = effect();
   {

@@ -77,6 +77,8 @@ class HandlerRun final : public NodeContext, public std::enable_shared_from_this
     std::map<std::string, std::int64_t, std::less<>> pins = {};
     std::uint64_t emitted = 0;
     std::vector<NodeAnswer> answers = {};
+    /// Whose recorded steps and random numbers these are: the run's own, or in a replay those of the run it repeats.
+    std::optional<RunId> executor = {};
   };
 
   HandlerRun(std::shared_ptr<HostLink> link, std::shared_ptr<const NodeType> type, Facts facts);

@@ -64,6 +64,8 @@ struct TimerMessage {
 struct GoOnMessage {
   RunId run;
   bool taken_over = false;
+  /// Not empty: the run is a fork that begins, and this is who asked for it.
+  std::string forked_by = {};
 };
 /// There are orders for the run from its parent (child_rows.h).
 struct ChildOrderMessage {

@@ -39,6 +39,9 @@ struct Asked {
 };
 [[nodiscard]] inline Asked asked_by(const Message& message) {
   if (const auto* create = std::get_if<CreateMessage>(&message)) return {RunAction::create, create->created_by};
+  if (const auto* go_on = std::get_if<GoOnMessage>(&message); go_on != nullptr && !go_on->forked_by.empty()) {
+    return {RunAction::fork, go_on->forked_by};
+  }
   const auto* request = std::get_if<RequestMessage>(&message);
   if (request == nullptr) return {};
   struct ActionOf {

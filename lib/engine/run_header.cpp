@@ -2,6 +2,63 @@
 
 namespace openwop::runtime {
 
+namespace {
+
+void write_fork(std::string& out, const RunFork& fork) {
+  json::ObjectWriter object(out);
+  object.string("sourceRunId", fork.source_run.text());
+  object.integer("fromSeq", static_cast<std::int64_t>(fork.from_sequence));
+  object.string("mode", fork_mode_name(fork.mode));
+  object.integer("sourceEnd", static_cast<std::int64_t>(fork.source_end));
+  object.string("workflowDigest", fork.source_workflow_digest);
+  object.string("workflowVersion", fork.source_workflow_version);
+  object.integer("engineVersion", fork.source_engine_version);
+  if (!fork.source_traceparent.empty()) object.string("traceparent", fork.source_traceparent);
+  std::string& list = object.value_of("executedBy");
+  list += '[';
+  for (std::size_t i = 0; i < fork.executed_by.size(); ++i) {
+    if (i > 0) list += ',';
+    json::ObjectWriter(list)
+        .string("runId", fork.executed_by[i].run.text())
+        .integer("end", static_cast<std::int64_t>(fork.executed_by[i].end));
+  }
+  list += ']';
+}
+
+std::string text_of(std::string_view object, std::string_view name) {
+  const auto raw = json::member(object, name);
+  return raw ? json::as_string(*raw).value_or("") : std::string();
+}
+std::uint64_t number_of(std::string_view object, std::string_view name) {
+  const auto raw = json::member(object, name);
+  return raw ? static_cast<std::uint64_t>(json::as_int(*raw).value_or(0)) : 0;
+}
+
+/// Nothing if it names no run or no mode.
+std::optional<RunFork> read_fork(std::string_view object) {
+  const auto source = RunId::parse(text_of(object, "sourceRunId"));
+  const auto mode = fork_mode_of(text_of(object, "mode"));
+  if (!source || !mode) return std::nullopt;
+  RunFork fork;
+  fork.source_run = *source;
+  fork.mode = *mode;
+  fork.from_sequence = number_of(object, "fromSeq");
+  fork.source_end = number_of(object, "sourceEnd");
+  fork.source_workflow_digest = text_of(object, "workflowDigest");
+  fork.source_workflow_version = text_of(object, "workflowVersion");
+  fork.source_engine_version = static_cast<std::uint32_t>(number_of(object, "engineVersion"));
+  fork.source_traceparent = text_of(object, "traceparent");
+  json::for_each_element(json::member(object, "executedBy").value_or("[]"), [&](std::string_view raw) {
+    if (const auto run = RunId::parse(text_of(raw, "runId"))) {
+      fork.executed_by.push_back({*run, number_of(raw, "end")});
+    }
+    return true;
+  });
+  return fork;
+}
+
+}  // namespace
+
 std::string encode_header(const RunHeader& header) {
   std::string out;
   out.reserve(256 + header.inputs.size() + header.variables.size() + header.configurable.size() +
@@ -41,12 +98,14 @@ std::string encode_header(const RunHeader& header) {
       }
       tags += ']';
     }
+    if (header.fork) write_fork(object.value_of("fork"), *header.fork);
   }
   return out;
 }
 
 Result<RunHeader> decode_header(std::string_view row) {
   RunHeader header;
+  bool sound = true;
   json::for_each_member(row, [&](std::string_view raw_key, std::string_view value) {
     const std::string_view key = raw_key.substr(1, raw_key.size() - 2);
     const auto text = [&] { return json::as_string(value).value_or(""); };
@@ -97,7 +156,10 @@ Result<RunHeader> decode_header(std::string_view row) {
       header.parent_node_id = text();
     else if (key == "ancestors")
       header.ancestors = detail::read_text_array(value);
-    else if (key == "tags") {
+    else if (key == "fork") {
+      header.fork = read_fork(value);
+      sound = header.fork.has_value();
+    } else if (key == "tags") {
       json::for_each_element(value, [&](std::string_view tag) {
         header.tags.push_back(json::unescape(tag));
         return true;
@@ -105,7 +167,7 @@ Result<RunHeader> decode_header(std::string_view row) {
     }
     return true;
   });
-  if (header.workflow_id.empty() || header.workflow_digest.empty()) {
+  if (!sound || header.workflow_id.empty() || header.workflow_digest.empty()) {
     return Error{ErrorCode::store_corrupt, "run header does not decode"};
   }
   return header;

@@ -1,5 +1,6 @@
 #include "engine/run_reader.h"
 
+#include "engine/fork_state.h"
 #include "engine/run_header.h"
 #include "engine/run_turn.h"
 #include "openwop/log.h"
@@ -28,12 +29,14 @@ Result<RunView> read_run(const Store& store, const WorkflowCatalog& catalog, std
     if (!progress) return std::move(progress).error();
     view.state.status = progress->status;
   }
+  RunFold fold(view.state, view.header, nullptr, nullptr);
   auto folded = log.read(run, 0, [&](const EventView& event) {
     if (last_sequence && event.sequence > *last_sequence) return false;
-    fold(view.state, event);
+    fold.add(event);
     return true;
   });
   if (!folded) return std::move(folded).error();
+  if (!last_sequence) fold.finish();
   // What the children are by now; the run itself has learnt it up to its last event.
   for (ChildRun& child : view.state.children) {
     if (last_sequence || is_terminal(child.status)) continue;

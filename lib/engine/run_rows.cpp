@@ -24,6 +24,10 @@ std::string RunMarks::encode() const {
   bytes::put_varint(out, bytes::zigzag(changed_ms));
   bytes::put_string(out, tenant);
   bytes::put_string(out, workflow_id);
+  if (replay_next > 0) {
+    bytes::put_varint(out, replay_next);
+    out += static_cast<char>(replay_lost ? 1 : 0);
+  }
   return out;
 }
 
@@ -40,6 +44,10 @@ Result<RunMarks> RunMarks::decode(std::string_view summary) {
   marks.changed_ms = bytes::unzigzag(reader.varint());
   marks.tenant = reader.string();
   marks.workflow_id = reader.string();
+  if (reader.ok() && !reader.at_end()) {
+    marks.replay_next = reader.varint();
+    marks.replay_lost = reader.u8() != 0;
+  }
   if (!reader.ok() || format != kMarksFormat || status >= kRunStatusCount) {
     return Error{ErrorCode::store_corrupt, "run summary does not decode"};
   }

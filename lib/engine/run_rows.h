@@ -33,6 +33,10 @@ struct RunMarks {
   std::int64_t changed_ms = 0;
   std::string tenant = {};
   std::string workflow_id = {};
+  /// Of a replay that has begun: one more than the first event of the source that it has not repeated yet, and whether
+  /// it has lost the source's order (ReplayGuide). 0 for all other runs, whose rows do not hold these.
+  std::uint64_t replay_next = 0;
+  bool replay_lost = false;
 
   [[nodiscard]] std::string encode() const;
   [[nodiscard]] static Result<RunMarks> decode(std::string_view summary);

@@ -20,7 +20,7 @@ std::int64_t retry_delay_ms(const EngineOptions& options, const Run& run, std::s
   std::int64_t delay = options.retry_initial_ms;
   for (std::uint32_t i = 0; i < attempt && delay < options.retry_max_ms; ++i) delay *= 2;
   delay = std::min(delay, options.retry_max_ms);
-  std::uint64_t mix = std::hash<RunId>{}(run.id) + attempt;
+  std::uint64_t mix = std::hash<RunId>{}(executor_of(run)) + attempt;
   for (const char c : node_id) mix = mix * 31 + static_cast<unsigned char>(c);
   const auto quarter = static_cast<std::uint64_t>(delay / 4);
   return quarter == 0 ? delay : delay - static_cast<std::int64_t>((mix * 0x9E3779B97F4A7C15ULL >> 33) % quarter);
@@ -86,8 +86,12 @@ Status RunTurn::try_apply(const RunCommand& command) {
   const std::size_t first = events_.size();
   if (auto decided = decide(run_.state, command, now_ms_, events_); !decided) return decided;
   const std::vector<std::string> sensitive = hidden_texts();
+  for (std::size_t i = first; i < events_.size(); ++i) redact_event(events_[i], sensitive);
+  if (run_.replay || !catch_up_.empty()) {
+    apply_forked(first);
+    return {};
+  }
   for (std::size_t i = first; i < events_.size(); ++i) {
-    redact_event(events_[i], sensitive);
     event_bytes_ += events_[i].payload.size() + events_[i].hidden.size();
     order_children(events_[i]);
     fold(run_.state, view_of(events_[i], run_.state.next_sequence));
@@ -109,13 +113,17 @@ void RunTurn::apply(const RunCommand& command) {
 // ---- commands ----
 
 void RunTurn::start() {
+  start_run();
+  for (const std::size_t entry : run_.workflow->entries) candidates_.push_back(entry);
+  settle();
+}
+
+void RunTurn::start_run() {
   command::StartRun start;
   start.workflow_id = run_.workflow->id;
   start.transport = run_.header->transport;
   start.engine_version = std::to_string(run_.header->engine_version);
   apply(std::move(start));
-  for (const std::size_t entry : run_.workflow->entries) candidates_.push_back(entry);
-  settle();
 }
 
 void RunTurn::node_done(std::size_t node, std::uint64_t token, NodeOutcome outcome) {
@@ -133,6 +141,8 @@ void RunTurn::node_done(std::size_t node, std::uint64_t token, NodeOutcome outco
 
 void RunTurn::timers_due() {
   if (ended() || run_.state.status == RunStatus::paused) return;
+  // What the source knows does not wait for this host's clock.
+  if (run_.replay && (run_.replay->lost() || run_.replay->next() != nullptr)) return settle();
   const std::int64_t deadline = run_deadline_ms(run_);
   if (deadline != 0 && deadline <= now_ms_) {
     fail_run({"run_timeout", "the run took longer than settings.timeout"}, {});
@@ -159,6 +169,8 @@ void RunTurn::timers_due() {
 
 void RunTurn::take_over() {
   if (ended() || run_.state.status == RunStatus::paused) return;
+  // Nothing of a replay was under way outside.
+  if (run_.replay) return settle();
   apply(command::TakeOver{});
   for (std::size_t node = 0; node < run_.workflow->nodes.size() && !ended(); ++node) {
     const NodeState* state = state_of(node);
@@ -186,7 +198,10 @@ void RunTurn::notes(std::size_t node, std::uint64_t token, const std::vector<Run
   }
 }
 
-Status RunTurn::write_channel(const command::WriteChannel& command) { return try_apply(command); }
+Status RunTurn::write_channel(const command::WriteChannel& command) {
+  asked_ = true;
+  return try_apply(command);
+}
 
 // ---- going through the graph ----
 
@@ -197,6 +212,7 @@ void RunTurn::settle() {
     if (!has_running_nodes()) pause_drained(run_.state.pause_reason);
     return;
   }
+  if (run_.replay) return settle_replay();
   if (run_.unsettled) {
     // What the turn before had still to consider is not known any more.
     for (std::size_t node = 0; node < run_.workflow->nodes.size(); ++node) candidates_.push_back(node);
@@ -320,7 +336,7 @@ NodeOutcome RunTurn::call_pure(std::size_t node, const PureHandler& handler, std
   const WorkflowNode& definition = node_at(node);
   const NodeState* state = state_of(node);
   NodeInvocation invocation;
-  invocation.run_id = run_.id;
+  invocation.run_id = executor_of(run_);  // ids that a replay makes up are the source's
   invocation.tenant = run_.header->tenant;
   invocation.workflow_id = run_.workflow->id;
   invocation.node_id = definition.id;

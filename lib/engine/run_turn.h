@@ -8,6 +8,7 @@
 #include <deque>
 
 #include "engine/child_rows.h"
+#include "engine/fork_state.h"
 #include "engine/graph.h"
 #include "engine/resolution.h"
 #include "openwop/engine.h"
@@ -27,6 +28,15 @@ struct Run {
   bool unsettled = false;
   /// Where workflows of child runs come from.
   const WorkflowCatalog* catalog = nullptr;
+
+  // Of forks.
+  /// The definition that the history was made with.
+  std::shared_ptr<const Workflow> source = {};
+  /// Set until a fork has had its first turn.
+  std::shared_ptr<ForkStart> fork_start = {};
+  /// Of a replay: its place in the source's log, and that replay.diverged has been said.
+  std::shared_ptr<ReplayGuide> replay = {};
+  bool diverged = false;
 };
 
 /// What somebody asks of a run. Time, handlers and crashes come in other ways.
@@ -38,10 +48,12 @@ inline constexpr std::int64_t kMaxTimeoutMs = std::int64_t{100} * 366 * 24 * 360
 class RunTurn {
  public:
   RunTurn(const EngineOptions& options, Run& run, std::int64_t now_ms)
-      : options_(options), run_(run), now_ms_(now_ms) {}
+      : options_(options), run_(run), now_ms_(now_ms), turn_ms_(now_ms) {}
 
   // ---- commands; each is followed by settle() ----
   void start();
+  /// The first turn of a fork.
+  void begin_fork();
   void node_done(std::size_t node, std::uint64_t token, NodeOutcome outcome);
   /// Events that a handler has recorded while it works.
   void notes(std::size_t node, std::uint64_t token, const std::vector<RunCommand>& notes);
@@ -108,6 +120,7 @@ class RunTurn {
   [[nodiscard]] Status take_question(const Resolution& resolution);
   void continue_node(std::size_t node);
   void time_out_interrupt(std::size_t node);
+  void ask_again(std::size_t node);
   void pause_drained(std::string reason);
   [[nodiscard]] bool has_running_nodes() const;
 
@@ -125,6 +138,29 @@ class RunTurn {
                           std::string_view outcome);
   void time_out_conversation(const std::string& node_id, const InterruptState& interrupt);
   void give_answers(std::size_t node, const std::vector<std::string>& answers);
+  void start_run();
+
+  // Of forks (forked_turn.cpp).
+  void drop_unknown_nodes();
+  void wait_anew();
+  void enter_again(std::size_t node, RunState before, std::deque<RecordedEvent> catch_up);
+  void catch_up_one();
+  void apply_forked(std::size_t first);
+  void compare(std::size_t first);
+  void note_divergence(const Divergence& divergence, std::size_t place, std::uint64_t at);
+  void settle_replay();
+  bool step_alone();
+  bool step_lost();
+  [[nodiscard]] bool moving() const;
+  bool follow(const RecordedEvent& next);
+  bool follow_node(std::size_t node, const NodeState& state, const Event& event);
+  void take_as_it_is();
+  void take_recorded(std::size_t node, const RecordedEvent& event);
+  void copy(const RecordedEvent& original);
+  [[nodiscard]] Result<EdgeChoice> recorded_choice(std::size_t node, const Event& event, bool failed) const;
+  void apply_given(const RunCommand& command, const Event& event);
+  void complete_as_recorded(std::size_t node, const Event& event);
+  void fail_as_recorded(std::size_t node, const Event& event);
 
   /// decide + redact + fold.
   void apply(const RunCommand& command);
@@ -144,6 +180,14 @@ class RunTurn {
   const EngineOptions& options_;
   Run& run_;
   std::int64_t now_ms_;
+  /// When the turn takes place; now_ms_ is the source's time while a replay follows it.
+  std::int64_t turn_ms_;
+  /// History that an execution which is done again has already made.
+  std::deque<RecordedEvent> catch_up_;
+  /// What the source recorded of the event that is decided; null for what the engine computes.
+  const Event* given_ = nullptr;
+  /// Somebody asks something of a replay, which no source has to do with.
+  bool asked_ = false;
   std::vector<Event> events_;
   std::size_t event_bytes_ = 0;
   std::vector<HostWrite> host_writes_;
@@ -155,6 +199,8 @@ class RunTurn {
   bool broken_ = false;
 };
 
+/// The run that executes, or the one whose execution a replay repeats: random numbers and ids go by it.
+[[nodiscard]] const RunId& executor_of(const Run& run);
 /// How often the loopbacks to the node were followed (NodeInvocation::loop_index).
 [[nodiscard]] std::uint32_t loop_index_of(const Run& run, std::size_t node);
 /// Milliseconds that one attempt of the node may take (settings.timeoutMs, or settings.timeout); 0 = no limit.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/channel_writes.h"
+#include "engine/fork_loading.h"
 #include "engine/run_header.h"
 #include "engine/scope_claim.h"
 
@@ -113,30 +114,45 @@ Result<std::optional<Shard::Resident>> Shard::load(const RunId& run_id) const {
   resident.run.catalog = &core_.catalog;
   resident.run.state = initial_state(*resident.run.header);
   Status readable;
+  if (auto fork = prepare_fork(core_.store, core_.catalog, resident.run, resident.marks); !fork) {
+    return std::move(fork).error();
+  }
+  RunFold fold(resident.run.state, *resident.run.header, resident.run.source.get(), resident.run.workflow.get());
   auto folded = log.read(run_id, 0, [&](const EventView& event) {
     // A commit of the run may land between these reads. If it changed the head row, the guard refuses what is built
     // on this state; if not, it is only events.
-    fold(resident.run.state, event);
+    fold.add(event);
+    note_own_event(resident.run, event);
     readable = check_channel_event(*resident.run.workflow, run_id, event);
     return readable.ok();
   });
   if (!folded) return std::move(folded).error();
   if (!readable) return std::move(readable).error();
+  fold.finish();
+  if (auto start = prepare_start(core_.store, core_.options.nodes, resident.run, resident.marks); !start) {
+    return std::move(start).error();
+  }
   resident.next_sequence = resident.run.state.next_sequence;
   if (resident.next_sequence < resident.head.next_sequence) {
     return Error{ErrorCode::store_corrupt, "log of run " + run_id.text() + " ends before its head row says"};
   }
-  resident.interrupts = interrupt_rows_of(resident.run);
+  // What a fork inherits is not in the index yet.
+  if (!resident.run.fork_start) resident.interrupts = interrupt_rows_of(resident.run);
   return std::optional<Resident>(std::move(resident));
 }
 
 std::optional<Shard::Resident> Shard::take_or_defer(const RunId& run, Message& message) {
   auto resident = take(run);
   if (resident) return std::move(*resident);
-  core_.report(resident.error());
-  // An unreadable run stays as it is; what it has lost cannot be guessed. A store in trouble is asked again later.
-  if (resident.error().code == ErrorCode::store_io_error) core_.defer(std::move(message));
+  put_off(resident.error(), std::move(message));
   return std::nullopt;
+}
+
+/// What the message asks for cannot be read.
+void Shard::put_off(const Error& error, Message message) {
+  core_.report(error);
+  // An unreadable run stays as it is; what it has lost cannot be guessed. A store in trouble is asked again later.
+  if (error.code == ErrorCode::store_io_error) core_.defer(std::move(message));
 }
 
 // ---- messages ----
@@ -177,6 +193,7 @@ void Shard::handle(RequestMessage message) {
     return refuse({ErrorCode::service_unavailable, "the run changes too fast for this request"});
   }
   RunTurn turn(core_.options, (*resident)->run, core_.now_ms());
+  if ((*resident)->run.fork_start) turn.begin_fork();
   if (auto done = turn.carry_out(message.request); !done) return refuse(std::move(done).error());
   const std::optional<LedgerClaim> claim = message.claim;
   finish(std::move(**resident), turn, std::move(message), claim ? &*claim : nullptr, false);
@@ -245,7 +262,9 @@ void Shard::handle(GoOnMessage message) {
   if (!resident) return;
   ask_relatives(resident->run);
   RunTurn turn(core_.options, resident->run, core_.now_ms());
-  if (message.taken_over) {
+  if (resident->run.fork_start) {
+    turn.begin_fork();
+  } else if (message.taken_over) {
     turn.take_over();
   } else {
     turn.go_on();
@@ -272,6 +291,10 @@ RunMarks Shard::marks_of(const Resident& resident, bool more) const {
   marks.timer_due_ms = next_due_ms(resident.run);
   marks.unsettled = resident.run.unsettled && !is_terminal(marks.status);
   marks.active = more || marks.unsettled;
+  if (resident.run.replay) {
+    marks.replay_next = resident.run.replay->position() + 1;
+    marks.replay_lost = resident.run.replay->lost();
+  }
   for (const auto& [id, node] : resident.run.state.nodes)
     marks.active = marks.active || node.status == NodeStatus::running;
   // Nothing of a paused run works; whoever resumes it wakes it.
@@ -301,7 +324,8 @@ bool Shard::add_rows(TurnTask& task, Resident& resident, RunTurn& turn, bool cre
   const RunMarks& before = resident.marks;
   task.timer_due_ms = after.timer_due_ms;
   const bool same_marks = before.status == after.status && before.active == after.active &&
-                          before.unsettled == after.unsettled && before.timer_due_ms == after.timer_due_ms;
+                          before.unsettled == after.unsettled && before.timer_due_ms == after.timer_due_ms &&
+                          before.replay_next == after.replay_next && before.replay_lost == after.replay_lost;
   if (!created && turn.events().empty() && turn.host_writes().empty() && same_marks) return false;
 
   const RunId& id = resident.run.id;
@@ -333,6 +357,8 @@ bool Shard::add_rows(TurnTask& task, Resident& resident, RunTurn& turn, bool cre
   add_child_rows(task, resident, turn, created ? RunStatus::pending : before.status);
   update_interrupt_rows(task.transaction, resident.run, resident.interrupts);
   if (is_terminal(after.status)) core_.agents->secrets.erase_rows(task.transaction, id);
+  // A replay changes nothing outside of its own run, the host's rows included.
+  if (resident.run.replay) turn.host_writes().clear();
   for (const HostWrite& write : turn.host_writes()) {
     const std::string key = std::string(1, kHostPrefix) + write.key;
     if (write.value) {
@@ -373,12 +399,24 @@ void Shard::sort_out_handlers(TurnTask& task, Resident& resident, std::uint64_t 
         std::any_of(kept.begin(), kept.end(), [&](const auto& handler) { return handler->node() == i; });
     auto type = core_.options.nodes.find(node);
     if (has_handler || type == nullptr) continue;
-    kept.push_back(std::make_shared<HandlerRun>(
-        core_.link, std::move(type),
-        HandlerRun::Facts{id, resident.run.header, resident.run.workflow, i, state->started_sequence, state->attempt,
-                          state->iteration, loop_index_of(resident.run, i), state->started_ms,
-                          state->inputs.empty() ? "{}" : state->inputs, resident.run.state.variables,
-                          resident.run.state.channels, resident.run.state.pins, state->emitted, state->answers}));
+    if (resident.run.replay && resident.run.replay->serves_handlers()) continue;
+    HandlerRun::Facts facts{id,
+                            resident.run.header,
+                            resident.run.workflow,
+                            i,
+                            state->started_sequence,
+                            state->attempt,
+                            state->iteration,
+                            loop_index_of(resident.run, i),
+                            state->started_ms,
+                            state->inputs.empty() ? "{}" : state->inputs,
+                            resident.run.state.variables,
+                            resident.run.state.channels,
+                            resident.run.state.pins,
+                            state->emitted,
+                            state->answers};
+    if (resident.run.replay) facts.executor = executor_of(resident.run);
+    kept.push_back(std::make_shared<HandlerRun>(core_.link, std::move(type), std::move(facts)));
     task.start.push_back(kept.back());
   }
   if (kept.empty()) {
@@ -391,6 +429,9 @@ void Shard::sort_out_handlers(TurnTask& task, Resident& resident, std::uint64_t 
 void Shard::finish(Resident resident, RunTurn& turn, Message origin, const LedgerClaim* claim, bool created,
                    const Consumed* consumed) {
   if (turn.broken()) return fail_broken(resident.run.id, std::move(origin), created);
+  if (resident.run.replay && !resident.run.replay->status().ok()) {
+    return put_off(resident.run.replay->status().error(), std::move(origin));
+  }
   auto task = std::make_unique<TurnTask>(core_, resident.run.id, std::move(origin));
   task->durability = core_.options.durability;
   task->status = resident.run.state.status;
@@ -423,7 +464,8 @@ void Shard::finish(Resident resident, RunTurn& turn, Message origin, const Ledge
   if (is_in_flight && !was_in_flight) core_.active_runs.fetch_add(1);
   if (!is_in_flight && was_in_flight) core_.active_runs.fetch_sub(1);
   // A run that works stays in memory; a run that waits, or has ended, is only rows.
-  if (is_in_flight) {
+  // So does a replay between two turns: to read it again costs more the longer its history is.
+  if (is_in_flight || (task->more && resident.run.replay)) {
     if (task->has_events) note_pending(*task, resident, first_sequence);
     resident_.insert_or_assign(resident.run.id, std::move(resident));
   }

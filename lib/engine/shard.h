@@ -90,6 +90,7 @@ class Shard {
 
   /// Loads the run for a message that nobody waits for; reports and defers on errors.
   [[nodiscard]] std::optional<Resident> take_or_defer(const RunId& run, Message& message);
+  void put_off(const Error& error, Message message);
 
   /// Ends a turn: builds its transaction and submits it, or carries out its effects at once if nothing changed.
   void finish(Resident resident, RunTurn& turn, Message origin, const LedgerClaim* claim, bool created,

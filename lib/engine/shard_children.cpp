@@ -167,6 +167,8 @@ void Shard::handle(ChildNoticeMessage message) {
 
 void Shard::add_child_rows(TurnTask& task, const Resident& resident, const RunTurn& turn, RunStatus before) {
   const Run& run = resident.run;
+  // Children of a replay are its source's.
+  if (run.replay) return;
   for (const auto& [child, header] : turn.new_children()) {
     task.transaction.put(child_order_key(child, kCreateOrder), encode_header(header));
     task.wake.emplace_back(ChildOrderMessage{child});

@@ -13,8 +13,8 @@ namespace {
 
 /// The same whenever the turn is carried out on the same state, and unique: no other child begins at this sequence.
 RunId child_id(const Run& run, std::string_view node_id, std::int64_t now_ms) {
-  const Sha256 hash =
-      sha256("child " + run.id.text() + " " + std::string(node_id) + " " + std::to_string(run.state.next_sequence));
+  const Sha256 hash = sha256("child " + executor_of(run).text() + " " + std::string(node_id) + " " +
+                             std::to_string(run.state.next_sequence));
   RunId id;
   const auto time = static_cast<std::uint64_t>(std::max<std::int64_t>(now_ms, 0));
   for (std::size_t i = 0; i < 6; ++i) id.bytes[i] = static_cast<std::uint8_t>(time >> (40 - 8 * i));
@@ -100,6 +100,9 @@ Result<RunHeader> RunTurn::child_header(const WorkflowNode& node, const NodeChil
 void RunTurn::start_child(std::size_t node, NodeChild child) {
   const WorkflowNode& definition = node_at(node);
   if (auto refused = refuse_child(child)) return fail_node(node, *std::move(refused));
+  if (run_.replay && run_.replay->ends_here()) {
+    return fail_node(node, {"replay_source_missing", "the source has started no such run, and a replay starts none"});
+  }
   for (const std::string* object : {&child.inputs, &child.variables}) {
     const bool sound = json::check(*object, {options_.max_inputs_bytes, options_.max_json_depth}).ok() &&
                        json::kind(*object) == json::Kind::object;

@@ -34,7 +34,7 @@ void RunTurn::open_conversation(const WorkflowNode& node, const NodeSuspend& sus
   const std::int64_t index = is_open ? known->second.turn_index + 1 : 0;
   const std::string speaker = speaker_of(node);
   const std::int64_t at_ms = suspend.answers.empty() ? now_ms_ : kMadeUpMs + index * kMadeUpStepMs;
-  const std::string turn = make_turn(run_.id, id,
+  const std::string turn = make_turn(executor_of(run_), id,
                                      {.content = json::member(suspend.data, "prompt").value_or("\"\""),
                                       .role = "agent",
                                       .from = speaker,
@@ -92,8 +92,8 @@ Result<bool> RunTurn::take_turn(const Resolution& resolution, const InterruptSta
     }
     const std::string_view content =
         given ? json::member(*given, "content").value_or("null") : std::string_view(resolution.value);
-    last_turn =
-        make_turn(run_.id, id, {.given = given.value_or(""), .content = content, .index = index, .at_ms = now_ms_});
+    last_turn = make_turn(executor_of(run_), id,
+                          {.given = given.value_or(""), .content = content, .index = index, .at_ms = now_ms_});
     Event note = note_of(EventType::conversation_exchanged, resolution.node_id);
     json::ObjectWriter(note.payload).string("conversationId", id).integer("turnIndex", index).raw("turn", last_turn);
     name_channel(*run_.workflow, node_at(*run_.workflow->find_node(resolution.node_id)), note);
@@ -135,7 +135,7 @@ void RunTurn::time_out_conversation(const std::string& node_id, const InterruptS
   const auto known = run_.state.agents.conversations.find(id);
   const std::int64_t index = known == run_.state.agents.conversations.end() ? 1 : known->second.turn_index + 1;
   close_conversation(node_id, id,
-                     make_turn(run_.id, id,
+                     make_turn(executor_of(run_), id,
                                {.content = R"("The conversation has timed out.")",
                                 .role = "system",
                                 .from = "system",

@@ -17,7 +17,7 @@ constexpr std::size_t kMaxInterruptKeyBytes = 256;
 /// Unique in the run and the same whenever the turn is carried out again.
 std::string interrupt_key(const Run& run, const std::string& node_id, const NodeState& node,
                           const std::string& node_key) {
-  std::string key = run.id.text() + ":" + node_id + ":";
+  std::string key = executor_of(run).text() + ":" + node_id + ":";
   if (node_key.empty()) {
     key += std::to_string(node.suspensions);
   } else {
@@ -72,6 +72,7 @@ Error not_pausable(const RunState& state) {
 }  // namespace
 
 Status RunTurn::carry_out(const RunRequest& action) {
+  asked_ = true;
   return std::visit([this](const auto& concrete) { return carry_out(concrete); }, action);
 }
 
@@ -233,6 +234,23 @@ void RunTurn::continue_node(std::size_t node) {
   if (pure == nullptr) return;
   const std::string inputs = state_of(node)->inputs.empty() ? "{}" : state_of(node)->inputs;
   finish_node(node, call_pure(node, *pure, inputs, state_of(node)->started_ms));
+}
+
+/// A branch that inherits an open question asks it anew: with an id, a token and a time of its own.
+void RunTurn::ask_again(std::size_t node) {
+  const WorkflowNode& definition = node_at(node);
+  const InterruptState* open = run_.state.find_interrupt(definition.id);
+  if (open == nullptr || open->outcome != InterruptOutcome::pending) return;
+  const std::string key = interrupt_key(run_, definition.id, *state_of(node), open->node_key);
+  // Ids that were made up for the question carry the run's id.
+  std::string data = open->data;
+  const std::string source = run_.header->fork->source_run.text();
+  for (auto at = data.find(source); at != std::string::npos; at = data.find(source, at)) {
+    data.replace(at, source.size(), run_.id.text());
+  }
+  apply(command::SuspendNode{definition.id, interrupt_id(key, state_of(node)->suspensions), open->kind, key,
+                             run_.id.text(), open->node_key, std::move(data), open->resume_schema, open->timeout_ms,
+                             open->bearer_only, open->turns});
 }
 
 void RunTurn::time_out_interrupt(std::size_t node) {

@@ -12,14 +12,35 @@ constexpr std::array<std::string_view, 6> kSpanNames = {
     "openwop.run",          "openwop.node.<typeId>", "openwop.node.<typeId>.attempt",
     "openwop.event.append", "openwop.interrupt",     "openwop.activity.<provider>"};
 
-constexpr std::array<std::string_view, 26> kSpanAttributes = {
-    "openwop.run_id",           "openwop.workflow_id",       "openwop.tenant_id",          "openwop.scope_id",
-    "openwop.protocol_version", "openwop.run_status",        "openwop.run.tags",           "openwop.pii_present",
-    "openwop.compliance_class", "openwop.node_id",           "openwop.node_type",          "openwop.node_attempt",
-    "openwop.node_outcome",     "openwop.event_type",        "openwop.event_seq",          "openwop.interrupt_kind",
-    "openwop.interrupt_id",     "openwop.replay.diverged",   "openwop.cap_kind",           "openwop.cap_limit",
-    "openwop.cap_observed",     "openwop.cost.tokens.input", "openwop.cost.tokens.output", "openwop.cost.usd",
-    "openwop.cost.currency",    "openwop.cost.provider"};
+constexpr std::array<std::string_view, 29> kSpanAttributes = {"openwop.run_id",
+                                                              "openwop.workflow_id",
+                                                              "openwop.tenant_id",
+                                                              "openwop.scope_id",
+                                                              "openwop.protocol_version",
+                                                              "openwop.run_status",
+                                                              "openwop.run.tags",
+                                                              "openwop.pii_present",
+                                                              "openwop.compliance_class",
+                                                              "openwop.node_id",
+                                                              "openwop.node_type",
+                                                              "openwop.node_attempt",
+                                                              "openwop.node_outcome",
+                                                              "openwop.event_type",
+                                                              "openwop.event_seq",
+                                                              "openwop.interrupt_kind",
+                                                              "openwop.interrupt_id",
+                                                              "openwop.replay.diverged",
+                                                              "openwop.replay.source_run_id",
+                                                              "openwop.replay.from_seq",
+                                                              "openwop.replay.mode",
+                                                              "openwop.cap_kind",
+                                                              "openwop.cap_limit",
+                                                              "openwop.cap_observed",
+                                                              "openwop.cost.tokens.input",
+                                                              "openwop.cost.tokens.output",
+                                                              "openwop.cost.usd",
+                                                              "openwop.cost.currency",
+                                                              "openwop.cost.provider"};
 
 // What RunTelemetry records; the others of the table are for what hosts add.
 constexpr std::array kRecorded = {Metric::run_created,

@@ -57,6 +57,11 @@ RunFacts facts_of(const RunCommit& commit, const TelemetryOptions& options) {
   facts.trace_id = facts.context ? facts.context->trace_id : trace_id_of(commit.run);
   facts.sampled = options.spans != nullptr && is_sampled(facts, options);
   if (!facts.sampled) return facts;
+  if (header.fork) {
+    facts.fork = header.fork;
+    const auto source = parse_traceparent(header.fork->source_traceparent);
+    facts.source_trace = source ? source->trace_id : trace_id_of(header.fork->source_run);
+  }
   // These came from the caller as they are.
   facts.tags = header.tags;
   for (std::string& tag : facts.tags) redact_text(tag);

@@ -23,6 +23,9 @@ struct RunFacts {
   std::optional<TraceContext> context;
   TraceId trace_id{};
   bool sampled = false;
+  /// Of a fork: what it was made of, and the span of that run.
+  std::optional<RunFork> fork = {};
+  TraceId source_trace{};
   std::string compliance_class;  // empty: public
   /// The workflow's class is not public, or it marks something as sensitive.
   bool pii_present = false;

@@ -145,6 +145,13 @@ void RunTrace::run_ended(const Told& told) {
   if (!facts_.scope_id.empty()) run.attributes.emplace_back("openwop.scope_id", facts_.scope_id);
   if (!facts_.tags.empty()) run.attributes.emplace_back("openwop.run.tags", facts_.tags);
   if (facts_.pii_present) run.attributes.emplace_back("openwop.pii_present", true);
+  if (facts_.fork) {
+    // A fork follows its source; it is not a part of it (protocol 02 §12.2).
+    run.links.emplace_back(facts_.source_trace, run_span_id(facts_.fork->source_run));
+    run.attributes.emplace_back("openwop.replay.source_run_id", facts_.fork->source_run.text());
+    run.attributes.emplace_back("openwop.replay.from_seq", static_cast<std::int64_t>(facts_.fork->from_sequence));
+    run.attributes.emplace_back("openwop.replay.mode", std::string(fork_mode_name(facts_.fork->mode)));
+  }
   if (diverged_) run.attributes.emplace_back("openwop.replay.diverged", true);
   if (cap_) {
     run.attributes.emplace_back("openwop.cap_kind", cap_->kind);

@@ -309,7 +309,8 @@ std::size_t WebhookService::room(const Hook& hook, const RunCommit& commit) cons
 }
 
 void WebhookService::extend(const RunCommit& commit, Transaction& transaction) noexcept {
-  if (!any_.load(std::memory_order_relaxed)) return;
+  // What a replay repeats was delivered when it happened (protocol 03 §5.5).
+  if (!any_.load(std::memory_order_relaxed) || commit.header.is_replay()) return;
   for (const HookPtr& hook : hooks_of(commit.header.tenant)) {
     std::size_t left = room(*hook, commit);
     OutboxRow row{.webhook = hook->subscription.id, .run = commit.run};
@@ -323,7 +324,8 @@ void WebhookService::extend(const RunCommit& commit, Transaction& transaction) n
 }
 
 void WebhookService::committed(const RunCommit& commit) noexcept {
-  if (!any_.load(std::memory_order_relaxed)) return;
+  // What a replay repeats was delivered when it happened (protocol 03 §5.5).
+  if (!any_.load(std::memory_order_relaxed) || commit.header.is_replay()) return;
   bool has_any = false;
   for (const HookPtr& hook : hooks_of(commit.header.tenant)) {
     if (!hook->wants_run(commit.header) || hook->failed.load()) continue;

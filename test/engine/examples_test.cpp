@@ -39,6 +39,7 @@ TEST_CASE("every example workflow loads and runs to completed") {
   const std::map<std::string, std::vector<std::string>> inputs = {
       {"order-fulfilment", {"{}", R"({"gift":true})", R"({"quantity":99})", R"({"price":99999})"}},
       {"poll-until-ready", {"{}", R"({"readyAfter":1})"}},
+      {"refund-approval", {R"({"orderId":"A1","amount":1500})"}},
   };
   std::size_t found = 0;
   for (const auto& entry : std::filesystem::directory_iterator(kSource / "examples" / "workflows")) {

@@ -125,7 +125,7 @@ void add_agents(json::ObjectWriter& document, const SurfaceParts& surface) {
 // The blocks that 1.0 documents without a schema. Clients look for some at the root and for some under `capabilities`,
 // so both carry them (trap T-5).
 void add_feature_blocks(json::ObjectWriter& document, const SurfaceParts& surface) {
-  document.raw("replay", R"({"supported":false,"modes":[]})");
+  document.raw("replay", R"({"supported":true,"modes":["replay","branch"]})");
   json::ObjectWriter(document.value_of("compliance"))
       .raw("supportedClasses", "[]")
       .string("defaultMode", masking_mode_name(surface.engine.options().default_masking));

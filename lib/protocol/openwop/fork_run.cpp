@@ -1,52 +1,104 @@
-// POST /v1/runs/{runId}:fork (protocol 03 §5.1). This host makes no forks and does not claim to: a request that is
-// sound and names a run of the caller's is answered 501, everything else as the protocol says.
+// POST /v1/runs/{runId}:fork (protocol 03 §5.1, §5.2).
+#include <limits>
+
 #include "openwop/json.h"
 #include "protocol/openwop/answer.h"
 #include "protocol/openwop/idempotency.h"
 #include "protocol/openwop/request_body.h"
 #include "protocol/openwop/routes.h"
-#include "protocol/openwop/text_checks.h"
+#include "protocol/openwop/run_options.h"
 
 namespace openwop::wire {
 
 namespace {
 
-struct ForkRequest {
-  std::string mode;
-  bool has_sequence = false;
-  bool has_overlay = false;
-};
+Result<std::uint64_t> read_from_sequence(std::string_view raw) {
+  const bool digits = !raw.empty() && raw.find_first_not_of("0123456789") == std::string_view::npos;
+  // However large, it is a sequence: one that the source does not have.
+  if (digits && raw.size() > 18) return static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  const auto value = digits ? json::as_int(raw) : std::nullopt;
+  if (!value) return invalid_field("fromSeq", "has to be an integer of at least 0");
+  return static_cast<std::uint64_t>(*value);
+}
 
-Status read_member(std::string_view name, std::string_view raw, ForkRequest& fork) {
-  if (name == "mode") {
-    fork.mode = json::as_string(raw).value_or("");
-    if (fork.mode != "replay" && fork.mode != "branch") return invalid_field("mode", "has to be replay or branch");
-  } else if (name == "fromSeq") {
-    const bool is_sequence = !raw.empty() && raw.find_first_not_of("0123456789") == std::string_view::npos;
-    if (!is_sequence) return invalid_field("fromSeq", "has to be an integer of at least 0");
-    fork.has_sequence = true;
-  } else if (name == "runOptionsOverlay") {
-    if (json::kind(raw) != json::Kind::object) return invalid_field("runOptionsOverlay", "has to be an object");
-    json::for_each_member(raw, [&](std::string_view, std::string_view) { return !(fork.has_overlay = true); });
+Status read_overlay_member(const SurfaceParts& surface, std::string_view name, std::string_view raw, const ApiKey& key,
+                           ForkRun& fork) {
+  if (name == "configurable") {
+    if (auto checked = check_configurable(raw, key, surface.options); !checked) return checked;
+    fork.configurable = raw;
+  } else if (name == "tags") {
+    auto tags = read_tags(raw);
+    if (!tags) return std::move(tags).error();
+    fork.tags = *std::move(tags);
+  } else if (name == "metadata") {
+    if (auto checked = check_metadata(raw); !checked) return checked;
+    fork.metadata = std::string(raw);
   } else {
-    return invalid_field(clipped(name, 64), "is not a member of this request");
+    return invalid_field("runOptionsOverlay." + std::string(name.substr(0, 64)), "is not a member of this request");
   }
   return {};
 }
 
-Status check_fork(std::string_view body) {
-  ForkRequest fork;
+Result<ForkRun> read_fork(const SurfaceParts& surface, std::string_view body, const ApiKey& key) {
+  ForkRun fork;
+  std::optional<ForkMode> mode;
+  std::optional<std::uint64_t> from;
+  std::optional<std::string_view> overlay;
   Status status;
   json::for_each_member(body, [&](std::string_view raw_key, std::string_view raw) {
-    status = read_member(json::unescape(raw_key), raw, fork);
+    const std::string name = json::unescape(raw_key);
+    if (name == "mode") {
+      mode = fork_mode_of(json::as_string(raw).value_or(""));
+      if (!mode) status = invalid_field("mode", "has to be replay or branch");
+    } else if (name == "fromSeq") {
+      auto sequence = read_from_sequence(raw);
+      if (sequence) {
+        from = *sequence;
+      } else {
+        status = std::move(sequence).error();
+      }
+    } else if (name == "runOptionsOverlay") {
+      overlay = raw;
+      if (json::kind(raw) != json::Kind::object) status = invalid_field("runOptionsOverlay", "has to be an object");
+    } else {
+      status = invalid_field(std::string_view(name).substr(0, 64), "is not a member of this request");
+    }
     return status.ok();
   });
-  if (!status) return status;
-  if (fork.mode.empty()) return invalid_field("mode", "is missing");
-  // OpenAPI asks for it in every case; clients leave it out of full replays.
-  if (!fork.has_sequence && fork.mode == "branch") return invalid_field("fromSeq", "is missing");
-  if (fork.has_overlay && fork.mode == "replay") return invalid_field("runOptionsOverlay", "is for branches only");
-  return {};
+  if (!status) return std::move(status).error();
+  if (!mode) return invalid_field("mode", "is missing");
+  fork.mode = *mode;
+  // OpenAPI asks for it in every case; clients leave it out of full replays (trap 26).
+  if (!from && *mode == ForkMode::branch) return invalid_field("fromSeq", "is missing");
+  fork.from_sequence = from.value_or(0);
+  json::for_each_member(overlay.value_or("{}"), [&](std::string_view raw_key, std::string_view raw) {
+    status = *mode == ForkMode::replay ? Status(invalid_field("runOptionsOverlay", "is for branches only"))
+                                       : read_overlay_member(surface, json::unescape(raw_key), raw, key, fork);
+    return status.ok();
+  });
+  if (!status) return std::move(status).error();
+  return fork;
+}
+
+/// Where this host is reached: the answer's URLs are absolute (trap 39).
+std::string base_url(const SurfaceParts& surface, const Call& call) {
+  const std::string& configured = surface.options.public_url;
+  if (configured.find("://") != std::string::npos) return configured;
+  const auto host = http::header(call.request.headers, "Host");
+  return "http://" + std::string(host ? *host : std::string_view("localhost")) + configured;
+}
+
+std::string forked_body(const std::string& base, const ForkRun& fork, const RunId& id, RunStatus status) {
+  const std::string run = id.text();
+  std::string body;
+  json::ObjectWriter(body)
+      .string("runId", run)
+      .string("sourceRunId", fork.source_run.text())
+      .integer("fromSeq", static_cast<std::int64_t>(fork.from_sequence))
+      .string("mode", fork_mode_name(fork.mode))
+      .string("status", status_name(status))
+      .string("eventsUrl", base + "/v1/runs/" + run + "/events");
+  return body;
 }
 
 }  // namespace
@@ -54,14 +106,33 @@ Status check_fork(std::string_view body) {
 Result<http::Reply> fork_run(SurfaceParts& surface, const Call& call) {
   const auto keyed = KeyedRequest::read(surface, call);
   if (!keyed) return keyed.error();
-  auto response = keyed->answer([&](const std::optional<LedgerClaim>&) -> Result<http::Response> {
+  // Shared with the maker of the answer, which the engine may still hold when this call has returned.
+  const auto asked = std::make_shared<ForkRun>();
+  const KeyedRequest::MakeResponse make = [asked, base = base_url(surface, call), url = surface.options.public_url](
+                                              const RunId& id, RunStatus status) {
+    http::Response response = json_response(201, forked_body(base, *asked, id, status));
+    response.headers.emplace("Location", url + "/v1/runs/" + id.text());
+    return response;
+  };
+  auto response = keyed->answer(make, [&](std::optional<LedgerClaim> claim) -> Result<http::Response> {
     const auto source = run_id_of(call);
     if (!source) return source.error();
-    if (const auto progress = surface.engine.progress(call.tenant(), *source); !progress) return progress.error();
     auto body = object_body(surface, call);
     if (!body) return std::move(body).error();
-    if (auto checked = check_fork(*body); !checked) return std::move(checked).error();
-    return Error{ErrorCode::not_implemented, "this host does not fork runs"};
+    auto fork = read_fork(surface, *body, *call.key);
+    if (!fork) return std::move(fork).error();
+    fork->tenant = call.tenant();
+    fork->source_run = *source;
+    fork->forked_by = "api-key:" + call.key->actor();
+    if (call.trace) {
+      fork->traceparent = format_traceparent(*call.trace);
+      fork->tracestate = call.trace->tracestate;
+    }
+    *asked = *fork;
+    fork->claim = std::move(claim);
+    auto created = surface.engine.fork_run(*std::move(fork));
+    if (!created) return std::move(created).error();
+    return make(created->run_id, created->status);
   });
   if (!response) return std::move(response).error();
   return http::Reply(*std::move(response));

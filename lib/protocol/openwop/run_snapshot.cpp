@@ -167,6 +167,12 @@ std::string unredacted_snapshot(const RunView& run) {
     snapshot.integer("eventLogSchemaVersion", run.header.event_log_schema_version);
     add_relatives(snapshot, run);
     add_options(snapshot, run.header);
+    if (const auto& fork = run.header.fork) {
+      // Not parentRunId: a fork is nobody's child (protocol 03, trap 34).
+      snapshot.string("sourceRunId", fork->source_run.text());
+      snapshot.integer("fromSeq", static_cast<std::int64_t>(fork->from_sequence));
+      snapshot.string("forkMode", fork_mode_name(fork->mode));
+    }
     add_cost(snapshot, state.cost);
   }
   return out;
