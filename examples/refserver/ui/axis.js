@@ -15,9 +15,9 @@ export class Axis {
     return Math.min(Math.max(at / this.length, 0), 1);
   }
 
-  /** [{at, value}] at round values, five to nine of them. */
-  ticks() {
-    const raw = this.length / 6;
+  /** [{at, value}] at round values, no more than about `wanted`. */
+  ticks(wanted) {
+    const raw = this.length / Math.max(wanted, 1);
     const step = this.kind === 'time' ? roundTime(raw) : Math.max(roundDecimal(raw), 1);
     const ticks = [];
     for (let value = 0; value <= this.length; value += step) ticks.push({at: value / this.length, value});

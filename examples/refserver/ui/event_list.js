@@ -7,6 +7,7 @@ import {summaryOf} from './summary.js';
 
 const ROW = 30;
 const MARGIN_ROWS = 6;
+const MAX_ROWS = 300;
 /** Browsers do not draw elements of any height. */
 const MAX_HEIGHT = 8_000_000;
 
@@ -17,7 +18,7 @@ export class EventList {
   #matched = 0;     // how many of the log have been held against the filter
   #rows = new Map();
   #selected = -1;
-  #follow = true;
+  #follow = false;
   #spacer = h('div.event-space', {role: 'presentation'});
   #empty = h('p.empty', {hidden: true}, 'No event matches the filter.');
   #draw = oncePerFrame(() => this.#render());
@@ -44,6 +45,12 @@ export class EventList {
   }
   #indexOf(sequence) {
     return this.#matches ? this.#matches.indexOf(sequence) : sequence;
+  }
+
+  /** Goes to the end, and with it as the log grows, until somebody scrolls away or selects an event. */
+  follow() {
+    this.#follow = true;
+    this.#draw();
   }
 
   setFilter(changes) {
@@ -80,14 +87,18 @@ export class EventList {
     this.#draw();
   }
 
+  #fit() {
+    this.#spacer.style.height = `${Math.min(this.length * ROW, MAX_HEIGHT)}px`;
+  }
+
   #render() {
     const count = this.length;
-    this.#spacer.style.height = `${Math.min(count * ROW, MAX_HEIGHT)}px`;
+    this.#fit();
     this.#empty.hidden = count > 0 || this.#log.count === 0;
     const height = this.element.clientHeight;
     if (this.#follow && this.#selected < 0) this.element.scrollTop = this.element.scrollHeight;
     const first = Math.max(Math.floor(this.element.scrollTop / ROW) - MARGIN_ROWS, 0);
-    const end = Math.min(Math.ceil((this.element.scrollTop + height) / ROW) + MARGIN_ROWS, count);
+    const end = Math.min(Math.ceil((this.element.scrollTop + height) / ROW) + MARGIN_ROWS, count, first + MAX_ROWS);
     const wanted = new Map();
     for (let index = first; index < end; ++index) wanted.set(this.#sequenceAt(index), index);
     for (const [sequence, row] of this.#rows) {
@@ -95,7 +106,14 @@ export class EventList {
       row.element.remove();
       this.#rows.delete(sequence);
     }
-    for (const [sequence, index] of wanted) this.#place(this.#row(sequence), sequence, index, count);
+    // In the order of the log, which is what screen readers go by.
+    let before = null;
+    for (const [sequence, index] of wanted) {
+      const {element} = this.#place(this.#row(sequence), sequence, index, count);
+      const next = before ? before.nextSibling : this.#spacer.firstChild;
+      if (next !== element) this.#spacer.insertBefore(element, next);
+      before = element;
+    }
   }
 
   #row(sequence) {
@@ -114,7 +132,6 @@ export class EventList {
         h('span.event-time', null, offset(this.#log.time(sequence) - this.#log.time(0))),
         h('span.event-type', null, type), h('span.event-node', null, node), row.summary]);
       this.#rows.set(sequence, row);
-      this.#spacer.append(row.element);
     }
     if (!row.filled) this.#fill(row, sequence);
     return row;
@@ -136,6 +153,7 @@ export class EventList {
     row.element.setAttribute('aria-selected', String(sequence === this.#selected));
     row.element.setAttribute('aria-posinset', String(index + 1));
     row.element.setAttribute('aria-setsize', String(count));
+    return row;
   }
 
   select(sequence) {
@@ -163,6 +181,7 @@ export class EventList {
   }
 
   #reveal(index) {
+    this.#fit();
     const top = index * ROW;
     const {scrollTop, clientHeight} = this.element;
     if (top < scrollTop) this.element.scrollTop = top;

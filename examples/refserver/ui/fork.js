@@ -11,7 +11,7 @@ export function forkSupport(discovery) {
   const replay = discovery?.replay ?? {};
   const modes = (Array.isArray(replay.modes) ? replay.modes : []).filter((mode) => Object.hasOwn(kModes, mode));
   if (replay.supported === true && modes.length > 0) return {supported: true, modes, why: ''};
-  return {supported: false, modes: [], why: 'This host does not fork runs, or not for this key: its discovery document says so.'};
+  return {supported: false, modes: [], why: 'not supported by this host'};
 }
 
 /** What stands at an event. `onFork(request)` resolves when the new run is there; its failure is shown. */

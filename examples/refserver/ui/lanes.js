@@ -7,6 +7,8 @@ import {absolute, duration, offset, shortId} from './format.js';
 import {toneOf} from './status.js';
 
 const MAX_LANES = 150;
+/** Room for one time on the ruler. */
+const TICK_PX = 130;
 
 const percent = (share) => `${(share * 100).toFixed(4)}%`;
 
@@ -15,6 +17,7 @@ export class Lanes {
   #rows = new Map();  // key -> row
   #root;
   #ruler;
+  #grid = h('div.grid');
   #body;
   #cursor;
   #more;
@@ -22,6 +25,7 @@ export class Lanes {
   #axis = null;
   #model = null;
   #cursorAt = null;
+  #ticksDrawn = '';
 
   /**
    * `onPick({runId, sequence})`: a bar was clicked; `onNode({runId, nodeId})`: a label; `onToggle(runId)`: a child run
@@ -47,9 +51,11 @@ export class Lanes {
         onclick: () => this.#setAxis(kind),
       }, kind === 'time' ? 'Time' : 'Order')));
     this.scale = scale;
-    this.#root = h('div.lanes', null,
+    this.#root = h('div.lanes', {tabindex: '-1'},
       h('div.lanes-head', null, h('div.lane-label', null, scale), h('div.lane-track', null, this.#ruler)),
-      h('div.lanes-scroll', null, this.#body, h('div.cursor-layer', {'aria-hidden': 'true'}, this.#cursor), this.#more));
+      h('div.lanes-body', null, h('div.lane-layer', {'aria-hidden': 'true'}, this.#grid), this.#body,
+        h('div.lane-layer', {'aria-hidden': 'true'}, this.#cursor)),
+      this.#more);
   }
 
   get element() {
@@ -100,7 +106,7 @@ export class Lanes {
     const span = track.spans.run;
     out.push({
       key: track.runId, track, kind: 'run', depth: track.depth, label: track.workflowId, title: track.runId,
-      spans: [{...span, status: track.status}], frame, foldable: track.depth > 0,
+      spans: [{...span, status: span.to === null ? 'running' : span.status}], frame, foldable: track.depth > 0,
     });
     if (!track.open) return;
     for (const lane of track.spans.lanes.values()) {
@@ -180,8 +186,8 @@ export class Lanes {
     bar.element.dataset.tone = toneOf(span.status);
     bar.element.classList.toggle('lasting', span.to === null);
     const took = (span.to ?? this.#model.now) - span.from;
-    // Where there is no room inside, the text stands beside the bar, on the side that has some.
-    bar.element.classList.toggle('before', to > 0.8);
+    // The text stands beside the bar, on the side that has room; inside when none has.
+    bar.element.dataset.text = to < 0.9 ? 'after' : from > 0.1 ? 'before' : 'inside';
     setText(bar.text, took >= 1 ? duration(took) : '');
     const attempt = span.attempt > 0 ? `, attempt ${span.attempt + 1}` : '';
     const what = `${lane.label}: ${span.status}${attempt}, ${offset(span.from - this.#axis.from)}, took ${duration(took)}`;
@@ -202,12 +208,18 @@ export class Lanes {
 
   #drawRuler() {
     const text = (value) => (this.#axis.kind === 'time' ? offset(value) : `#${Math.round(value)}`);
-    replace(this.#ruler, this.#axis.ticks().map((tick) => {
-      const mark = h('span.tick', null, h('span', null, text(tick.value)));
+    const ticks = this.#axis.ticks(Math.floor(this.#ruler.clientWidth / TICK_PX));
+    const key = JSON.stringify(ticks);
+    if (key === this.#ticksDrawn) return;
+    this.#ticksDrawn = key;
+    const marks = (fill) => ticks.map((tick) => {
+      const mark = h('span.tick', null, fill(tick));
       mark.style.left = percent(tick.at);
       if (tick.at > 0.94) mark.classList.add('last');
       return mark;
-    }));
+    });
+    replace(this.#ruler, marks((tick) => h('span', null, text(tick.value))));
+    replace(this.#grid, marks(() => null));
   }
 
   /** Marks the moment of an event of the run; null: none. */

@@ -7,8 +7,7 @@ import {EventList} from './event_list.js';
 import {MAX_EVENTS} from './event_log.js';
 import {isTerminal} from './fold.js';
 import {forkControl, forkSupport} from './fork.js';
-import {absolute, ago, duration, shortId} from './format.js';
-import {jsonView} from './json_view.js';
+import {absolute, ago, brief, duration, shortId} from './format.js';
 import {Lanes} from './lanes.js';
 import {GROUPS, statusChip} from './status.js';
 import {followEvents} from './stream.js';
@@ -57,6 +56,7 @@ export class RunPage {
     if (this.wantsAnswer) this.cards.focus();
     this.#timers.push(setInterval(() => this.#tick(), 1000));
     if (complete || log.truncated) return this.#ended();
+    this.list.follow();
     this.#timers.push(setInterval(() => this.#lookAgain(), LOOK_AGAIN_MS));
     this.#follow().catch((error) => {
       if (!signal.aborted) this.#fail(error);
@@ -244,7 +244,8 @@ export class RunPage {
         h('dd', null, h('a', {href: `#/runs/${source}`}, shortId(source)), Number.isInteger(snapshot.fromSeq) && ` at #${snapshot.fromSeq}`, snapshot.forkMode && ` · ${snapshot.forkMode}`)),
       snapshot.tags?.length > 0 && h('div', null, h('dt', null, 'Tags'),
         h('dd', null, snapshot.tags.map((tag) => h('a.tag', {href: `#/runs?${new URLSearchParams({tag})}`}, tag)))),
-      snapshot.metadata && h('div', null, h('dt', null, 'Metadata'), h('dd', null, jsonView(snapshot.metadata, {label: 'Metadata'}))),
+      snapshot.metadata && h('div', null, h('dt', null, 'Metadata'),
+        h('dd', null, Object.entries(snapshot.metadata).map(([name, value]) => h('span.tag', null, `${name}: ${typeof value === 'string' ? value : brief(value)}`)))),
     ];
     replace(this.#head,
       h('nav.crumbs', {'aria-label': 'Path'}, h('a', {href: '#/runs'}, 'Runs'), h('span', {'aria-hidden': 'true'}, ' / '),
