@@ -22,6 +22,7 @@ export class Server {
       '--api-key', `${KEY}=acme`, '--api-key', `${READ_ONLY_KEY}=acme:manifest:read`];
     this.process = spawn(this.binary, words, {stdio: ['ignore', 'pipe', 'pipe']});
     this.log = '';
+    this.killed = false;
     this.process.stderr.on('data', (text) => { this.log += text; });
     const line = await new Promise((resolve, reject) => {
       let out = '';
@@ -29,7 +30,11 @@ export class Server {
         out += text;
         if (out.includes('\n')) resolve(out);
       });
-      this.process.on('exit', (code) => reject(new Error(`the server ended with ${code}: ${this.log}`)));
+      this.process.on('exit', (code, signal) => {
+        const how = `the server ended with ${code ?? signal}: ${this.log}`;
+        reject(new Error(how));
+        if (!this.killed) console.error(how);
+      });
     });
     this.url = JSON.parse(line).listening;
     return this;
@@ -40,6 +45,7 @@ export class Server {
   }
 
   async kill() {
+    this.killed = true;
     const ended = new Promise((resolve) => this.process.once('exit', resolve));
     this.process.kill('SIGKILL');
     await ended;
@@ -121,7 +127,7 @@ export class Browser {
       if (message.type() !== 'error' && message.type() !== 'warning') return;
       const text = message.text();
       if ([...this.expected].some((part) => text.includes(part))) return;
-      this.findings.push(`console: ${text}`);
+      this.findings.push(`console: ${text} ${message.location().url}`);
     });
     if (key) {
       await page.addInitScript((text) => {

@@ -13,7 +13,8 @@ using namespace openwop::test;
 namespace {
 
 // Not with Server::get: /ui is no part of the API, so the OpenAPI document does not have it.
-Answer fetch(const Server& server, const std::string& method, const std::string& target, httplib::Headers headers = {}) {
+Answer fetch(const Server& server, const std::string& method, const std::string& target,
+             httplib::Headers headers = {}) {
   httplib::Request request;
   request.method = method;
   request.path = target;
@@ -36,7 +37,8 @@ void check_protections(const Answer& answer) {
   const std::string policy = answer.header("Content-Security-Policy");
   CHECK_THAT(policy, Catch::StartsWith("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"));
   CHECK_THAT(policy, Catch::Contains("frame-ancestors 'none'") && Catch::Contains("base-uri 'none'") &&
-                         Catch::Contains("form-action 'none'") && Catch::Contains("require-trusted-types-for 'script'"));
+                         Catch::Contains("form-action 'none'") &&
+                         Catch::Contains("require-trusted-types-for 'script'"));
   CHECK_THAT(policy, !Catch::Contains("unsafe") && !Catch::Contains("http") && !Catch::Contains("*"));
   CHECK(answer.header("X-Content-Type-Options") == "nosniff");
   CHECK(answer.header("X-Frame-Options") == "DENY");
@@ -87,9 +89,9 @@ TEST_CASE("the page is served as its files are, with a type and without a key", 
     CHECK(answer.body == text_of(entry.path()));
     const std::string ending = entry.path().extension();
     CHECK_THAT(answer.header("Content-Type"), Catch::StartsWith(ending == ".js"    ? "text/javascript"
-                                                                 : ending == ".css" ? "text/css"
-                                                                 : ending == ".svg" ? "image/svg+xml"
-                                                                                    : "text/html"));
+                                                                : ending == ".css" ? "text/css"
+                                                                : ending == ".svg" ? "image/svg+xml"
+                                                                                   : "text/html"));
     check_protections(answer);
     ++files;
   }
@@ -121,7 +123,8 @@ TEST_CASE("a page that is still the same is not sent again", "[wire][ui]") {
 
 TEST_CASE("unknown paths below /ui are 404, other methods 405 with Allow", "[wire][ui]") {
   const Server server({"--store", "memory", "--ui"});
-  for (const std::string path : {"/ui/none.js", "/ui/../refserver/main.cpp", "/ui/%2e%2e/main.cpp", "/ui//app.js", "/ui/app.js/"}) {
+  for (const std::string path :
+       {"/ui/none.js", "/ui/../refserver/main.cpp", "/ui/%2e%2e/main.cpp", "/ui//app.js", "/ui/app.js/"}) {
     INFO(path);
     const Answer answer = fetch(server, "GET", path);
     CHECK(answer.status == 404);

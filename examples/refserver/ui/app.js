@@ -95,15 +95,18 @@ function route() {
   void show(pageFor(location.hash));
 }
 
+let uncountable = '';  // a key that may not read the inbox is asked about once
+
 async function countInbox() {
-  if (keyStore.get() === '' || document.visibilityState !== 'visible') return;
+  if (keyStore.get() === '' || keyStore.get() === uncountable || document.visibilityState !== 'visible') return;
   try {
     const found = await (await api.open('/v1/interrupts?limit=100')).json();
     inboxCount.hidden = found.interrupts.length === 0;
     setText(inboxCount, found.nextCursor ? '100+' : String(found.interrupts.length));
     inboxCount.setAttribute('aria-label', `${found.interrupts.length} waiting`);
-  } catch {
+  } catch (error) {
     inboxCount.hidden = true;
+    if (error.status === 403) uncountable = keyStore.get();
   }
 }
 

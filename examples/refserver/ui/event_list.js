@@ -18,6 +18,7 @@ export class EventList {
   #matched = 0;     // how many of the log have been held against the filter
   #rows = new Map();
   #selected = -1;
+  #inSight = false;  // the selected row is, and stays so when the list gets smaller
   #follow = false;
   #spacer = h('div.event-space', {role: 'presentation'});
   #empty = h('p.empty', {hidden: true}, 'No event matches the filter.');
@@ -31,7 +32,10 @@ export class EventList {
     this.element = h('div.event-list', {
       role: 'listbox', tabindex: '0', 'aria-label': 'Events', onscroll: () => this.#onScroll(),
     }, this.#spacer, this.#empty);
-    new ResizeObserver(() => this.#draw()).observe(this.element);
+    new ResizeObserver(() => {
+      if (this.#selected >= 0 && this.#inSight) this.#reveal(this.#indexOf(this.#selected));
+      this.#draw();
+    }).observe(this.element);
   }
 
   get length() {
@@ -84,6 +88,8 @@ export class EventList {
     const {scrollTop, scrollHeight, clientHeight} = this.element;
     // At the end new events are followed, elsewhere they leave the place alone.
     this.#follow = scrollTop + clientHeight >= scrollHeight - ROW;
+    const top = this.#indexOf(this.#selected) * ROW;
+    this.#inSight = top >= 0 && top + ROW > scrollTop && top < scrollTop + clientHeight;
     this.#draw();
   }
 
@@ -160,6 +166,7 @@ export class EventList {
     if (sequence < 0 || sequence >= this.#log.count) return;
     if (this.#indexOf(sequence) < 0) this.setFilter({text: '', group: '', node: ''});
     this.#selected = sequence;
+    this.#inSight = true;
     this.#reveal(this.#indexOf(sequence));
     this.#render();
     this.element.setAttribute('aria-activedescendant', `event-${sequence}`);

@@ -11,7 +11,7 @@ import {absolute, ago, brief, duration, shortId} from './format.js';
 import {Lanes} from './lanes.js';
 import {GROUPS, statusChip} from './status.js';
 import {followEvents} from './stream.js';
-import {Track} from './tracks.js';
+import {MAX_CHILDREN, Track} from './tracks.js';
 
 const REFRESH_MS = 300;
 const LOOK_AGAIN_MS = 2000;
@@ -223,6 +223,9 @@ export class RunPage {
     this.#status = status;
     setText(parts.took, duration(took));
     setText(parts.ago, ago(started));
+    const children = snapshot.childRuns?.length ?? 0;
+    parts.children.hidden = children === 0;
+    setText(parts.children.lastChild, children > MAX_CHILDREN ? `${children}, the first ${MAX_CHILDREN} are drawn` : String(children));
     const failure = snapshot.error ?? this.#track.log.state.error;
     if (failure && parts.error.childElementCount === 0) {
       append(parts.error, [h('strong', null, String(failure.code ?? 'failed')), ' ', h('span', null, String(failure.message ?? ''))]);
@@ -232,12 +235,14 @@ export class RunPage {
 
   #buildHead(snapshot) {
     const started = Date.parse(snapshot.startedAt);
-    this.headParts = {status: h('span'), took: h('dd'), ago: h('span'), error: h('p.problem', {hidden: true})};
+    this.headParts = {status: h('span'), took: h('dd'), ago: h('span'), error: h('p.problem', {hidden: true}),
+      children: h('div', {hidden: true}, h('dt', null, 'Children'), h('dd'))};
     const parts = this.headParts;
     const source = snapshot.sourceRunId ?? snapshot.forkedFrom?.runId;
     const facts = [
       h('div', null, h('dt', null, 'Started'), h('dd', null, h('time', {datetime: snapshot.startedAt ?? ''}, absolute(started)), ' (', parts.ago, ')')),
       h('div', null, h('dt', null, 'Took'), parts.took),
+      parts.children,
       snapshot.parentRunId && h('div', null, h('dt', null, 'Child of'),
         h('dd', null, h('a', {href: `#/runs/${snapshot.parentRunId}`}, shortId(snapshot.parentRunId)), ` · ${snapshot.parentNodeId ?? ''}`)),
       source && h('div', null, h('dt', null, 'Forked from'),

@@ -4,6 +4,8 @@ import {brief, duration, shortId} from './format.js';
 const errorText = (error) => (error ? `${error.code ?? 'error'}: ${error.message ?? ''}` : '');
 const after = (payload) => (Number.isFinite(payload.durationMs) ? `after ${duration(payload.durationMs)}` : '');
 
+const answer = (value) => value !== undefined && (typeof value?.action === 'string' ? value.action : brief(value, 60));
+
 const kSummaries = {
   'run.started': (p) => `workflow ${p.workflowId ?? ''}`,
   'run.completed': (p) => [after(p), p.outputs !== undefined && brief(p.outputs)],
@@ -18,9 +20,9 @@ const kSummaries = {
   'node.cancelled': (p) => p.reason,
   'node.retried': (p) => [p.attempt !== undefined && `attempt ${p.attempt + 1}`, p.delayMs && `in ${duration(p.delayMs)}`],
   'node.suspended': (p) => `waits for ${p.kind ?? p.reason ?? 'an answer'}`,
-  'node.resumed': (p) => p.resumeValue !== undefined && brief(p.resumeValue),
+  'node.resumed': (p) => answer(p.resumeValue),
   'interrupt.requested': (p) => p.data?.title ?? p.kind,
-  'interrupt.resolved': (p) => [p.resumeValue !== undefined && brief(p.resumeValue, 48), p.resolvedBy && `by ${p.resolvedBy}`],
+  'interrupt.resolved': (p) => [answer(p.resumeValue), p.resolvedBy && `by ${p.resolvedBy}`],
   'approval.requested': (p) => p.title,
   'approval.received': (p) => [p.action, p.decidedBy && `by ${p.decidedBy}`],
   'variable.changed': (p) => `${p.name} = ${brief(p.next)}`,

@@ -4,11 +4,12 @@
 import {EventLog} from './event_log.js';
 import {isTerminal} from './fold.js';
 import {Spans} from './spans.js';
+import {isWaiting} from './status.js';
 
 const MAX_DEPTH = 4;
 /** Beyond it a child is drawn as one bar until somebody unfolds it. */
 const OPEN_CHILDREN = 4;
-const MAX_CHILDREN = 100;
+export const MAX_CHILDREN = 100;
 
 export class Track {
   constructor(api, runId, depth) {
@@ -44,24 +45,39 @@ export class Track {
     if (this.depth >= MAX_DEPTH) return;
     for (const {runId, status} of (this.snapshot.childRuns ?? []).slice(0, MAX_CHILDREN)) {
       let child = this.kids.get(runId);
+      // Ordered and not there yet: its own shard creates it.
+      if (!child && status === 'pending') continue;
       const known = child?.complete || (child && child.status === status && !child.open);
       if (known) continue;
       if (!child) {
         child = new Track(this.api, runId, this.depth + 1);
-        child.open = this.kids.size < OPEN_CHILDREN;
+        child.open = this.kids.size < OPEN_CHILDREN || isWaiting(status);
         this.kids.set(runId, child);
       }
-      await child.follow(signal);
+      try {
+        await child.follow(signal);
+      } catch (error) {
+        // Gone, or not there yet; the parent's page is as good without it.
+        if (error.status !== 404) throw error;
+        continue;
+      }
       const nodeId = child.snapshot.parentNodeId ?? '';
       const siblings = this.children.get(nodeId) ?? [];
       if (!siblings.includes(child)) this.children.set(nodeId, [...siblings, child]);
     }
   }
 
-  /** Reads what is new of a child. */
+  /** Reads what is new of a child; of a folded one its beginning and end will do. */
   async follow(signal) {
-    const before = JSON.stringify(this.snapshot?.nodeStates);
+    const before = this.count > 0 ? JSON.stringify(this.snapshot?.nodeStates) : '';
     await this.refresh(signal);
+    if (!this.open && this.count === 0) {
+      Object.assign(this.spans.run, {
+        from: Date.parse(this.snapshot.startedAt), status: this.status,
+        to: isTerminal(this.status) ? Date.parse(this.snapshot.completedAt) : null,
+      });
+      return;
+    }
     const moved = before !== JSON.stringify(this.snapshot.nodeStates) || isTerminal(this.status);
     if (moved && !this.complete) this.complete = await this.log.load(signal);
   }
