@@ -105,7 +105,7 @@ if(TARGET openwop-refserver)
   add_test(NAME ui COMMAND "${OPENWOP_BASH}" "${PROJECT_SOURCE_DIR}/test/ui/run.sh" "${PROJECT_BINARY_DIR}")
   math(EXPR timeout "${openwop_timeout_default} * ${openwop_timeout_factor}")
   set_tests_properties(ui PROPERTIES
-    LABELS ui TIMEOUT ${timeout} SKIP_RETURN_CODE 77 RUN_SERIAL ON ENVIRONMENT "${openwop_test_env}")
+    LABELS ui TIMEOUT ${timeout} SKIP_RETURN_CODE 77 ENVIRONMENT "${openwop_test_env}")
 endif()
 
 # An instrumented archive would need an instrumented consumer; packaging is the same without.

@@ -318,8 +318,17 @@ const cases = [
     await dialog.getByRole('button', {name: 'Fork', exact: true}).click();
     await eventually('the new run', async () => (await page.locator('.run-id').textContent()) !== run);
     await page.locator('.tag', {hasText: 'forked'}).waitFor();
+    await page.locator('.facts', {hasText: `at #${sequence} · branch`}).locator(`a[href="#/runs/${run}"]`).waitFor();
     await showsStatus(page, 'waiting approval');
     await page.getByRole('button', {name: 'Approve', exact: true}).click();
+    await showsStatus(page, 'completed');
+
+    await page.goto(`${server.url}/ui#/runs/${run}?at=0`);
+    await button.click();
+    await page.locator('input[value="replay"]').check();
+    check(await page.getByLabel(/Options that differ/).isHidden(), 'a replay has no options');
+    await page.keyboard.press('Enter');
+    await page.locator('.facts', {hasText: 'at #0 · replay'}).waitFor();
     await showsStatus(page, 'completed');
   }],
 

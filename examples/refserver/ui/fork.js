@@ -30,7 +30,7 @@ function openForkDialog(support, sequence, onFork) {
   const overlay = h('textarea.code', {id: 'fork-overlay', rows: 4, spellcheck: 'false', placeholder: '{"configurable": {}, "tags": []}'});
   const overlayField = h('div.field', null, h('label', {for: 'fork-overlay'}, 'Options that differ (JSON, may stay empty)'), overlay);
   const modes = h('fieldset', null, h('legend', null, 'Mode'), support.modes.map((mode, index) => h('label.choice', null,
-    h('input', {type: 'radio', name: 'mode', value: mode, checked: index === support.modes.length - 1, onchange: () => adapt()}),
+    h('input', {type: 'radio', name: 'mode', value: mode, checked: index === support.modes.length - 1, autofocus: index === support.modes.length - 1, onchange: () => adapt()}),
     h('span', null, h('strong', null, kModes[mode][0]), ` ${kModes[mode][1]}`))));
   const submit = h('button.primary', {type: 'submit'}, 'Fork');
   const form = h('form', null, h('h2', {id: 'fork-title'}, `Fork from event #${sequence}`),

@@ -238,7 +238,7 @@ export class RunPage {
     this.headParts = {status: h('span'), took: h('dd'), ago: h('span'), error: h('p.problem', {hidden: true}),
       children: h('div', {hidden: true}, h('dt', null, 'Children'), h('dd'))};
     const parts = this.headParts;
-    const source = snapshot.sourceRunId ?? snapshot.forkedFrom?.runId;
+    const source = snapshot.sourceRunId;
     const facts = [
       h('div', null, h('dt', null, 'Started'), h('dd', null, h('time', {datetime: snapshot.startedAt ?? ''}, absolute(started)), ' (', parts.ago, ')')),
       h('div', null, h('dt', null, 'Took'), parts.took),

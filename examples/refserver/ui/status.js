@@ -23,7 +23,7 @@ export function statusChip(status) {
 /** What an event is about, for its colour and for the filter. */
 export function groupOf(type) {
   const room = type.slice(0, type.indexOf('.'));
-  if (room === 'run' || room === 'workflow') return 'run';
+  if (room === 'run' || room === 'workflow' || room === 'replay') return 'run';
   if (room === 'node') return 'node';
   if (room === 'interrupt' || room === 'approval' || room === 'clarification' || room === 'conversation') return 'wait';
   if (room === 'variable' || room === 'channel' || room === 'artifact' || room === 'version') return 'state';

@@ -31,6 +31,7 @@ const kSummaries = {
   'artifact.created': (p) => [p.artifactType, p.artifactId && shortId(p.artifactId)],
   'version.pinned': (p) => `${p.changeId} = ${p.version}`,
   'cap.breached': (p) => `${p.kind}: ${p.observed} of ${p.limit}`,
+  'replay.diverged': (p) => [p.divergenceKind, p.atSequence !== undefined && `at #${p.atSequence} of the source`],
   'agent.reasoned': (p) => brief(p.reasoning ?? p.summary ?? p),
   'output.chunk': (p) => brief(p.chunk),
 };
