@@ -13,7 +13,7 @@ WITH_ALL := -DOPENWOP_BUILD_TESTS=ON -DOPENWOP_BUILD_BENCHMARKS=ON
 SOURCES   = $(shell find include lib examples test benchmarks -name '*.h' -o -name '*.cpp' 2>/dev/null)
 
 .DEFAULT_GOAL := build
-.PHONY: run build test bench asan tsan clang format format-check tidy layering install deps clean
+.PHONY: run build test picture bench asan tsan clang format format-check tidy layering install deps clean
 
 # Build the reference server and start it. Nothing that only the tests need is installed or built.
 run:
@@ -31,6 +31,10 @@ build:
 # The JUnit file is what .ci/run counts.
 test: build
 	ctest --preset release -j $(JOBS) --output-junit junit.xml
+
+# The picture of the timeline page in the README, made by the page's tests.
+picture: build
+	CI=1 test/ui/run.sh build/release docs/timeline.png
 
 bench:
 	@$(DEPS) test

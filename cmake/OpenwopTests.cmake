@@ -100,6 +100,14 @@ add_test(NAME conformance
   COMMAND "${OPENWOP_BASH}" "${PROJECT_SOURCE_DIR}/cmake/check_conformance.sh" "${PROJECT_SOURCE_DIR}")
 set_tests_properties(conformance PROPERTIES LABELS conformance TIMEOUT 60)
 
+# The timeline page in a browser; skipped where there is none, unless CI is set.
+if(TARGET openwop-refserver)
+  add_test(NAME ui COMMAND "${OPENWOP_BASH}" "${PROJECT_SOURCE_DIR}/test/ui/run.sh" "${PROJECT_BINARY_DIR}")
+  math(EXPR timeout "${openwop_timeout_default} * ${openwop_timeout_factor}")
+  set_tests_properties(ui PROPERTIES
+    LABELS ui TIMEOUT ${timeout} SKIP_RETURN_CODE 77 ENVIRONMENT "${openwop_test_env}")
+endif()
+
 # An instrumented archive would need an instrumented consumer; packaging is the same without.
 if(NOT OPENWOP_SANITIZE)
   add_test(NAME install_consumer

@@ -13,6 +13,14 @@ run=(g++ make cmake ninja-build pkg-config
 tests=(build-essential ccache catch2 libbenchmark-dev curl)
 lint=(clang clang-format clang-tidy)
 
+# The tests of the timeline page. Elsewhere than on Debian these packages are not what they are called, or not there;
+# what is installed already may come from anywhere.
+if [ -r /etc/os-release ] && [ "$(. /etc/os-release && echo "${ID:-}")" = debian ]; then
+  command -v chromium >/dev/null || tests+=(chromium)
+  command -v node >/dev/null || tests+=(nodejs)
+  command -v npm >/dev/null || tests+=(npm)
+fi
+
 case "${1:-test}" in
   run) wanted=("${run[@]}") ;;
   test) wanted=("${run[@]}" "${tests[@]}") ;;

@@ -52,6 +52,7 @@ constexpr std::array kOptions = {
     Option{"fixtures", Values::none, "OPENWOP_CONFORMANCE_SEED", "",
            "node types and discovery for the conformance fixtures"},
     Option{"no-conversations", Values::none, "OPENWOP_NO_CONVERSATIONS", "", "refuse workflows with conversations"},
+    Option{"ui", Values::none, "OPENWOP_UI", "", "serve the timeline page at /ui"},
     Option{"config", Values::one, "OPENWOP_CONFIG", "FILE", "JSON object with these options as members"},
     Option{"log-level", Values::one, "OPENWOP_LOG_LEVEL", "LEVEL", "debug, info, warning or error (info)"},
     Option{"threads", Values::one, "OPENWOP_THREADS", "N", "engine threads (2)"},
@@ -328,6 +329,7 @@ constexpr std::array kFlags = {
     Flag{"force-rate-limit", &Config::force_rate_limit},
     Flag{"webhook-allow-private", &Config::webhook_allow_private},
     Flag{"run-log", &Config::run_log},
+    Flag{"ui", &Config::ui},
     Flag{"help", &Config::show_help},
     Flag{"version", &Config::show_version},
 };

@@ -30,6 +30,8 @@ struct Config {
   std::string public_url = {};
   bool fixtures = false;
   bool conversations = true;
+  /// Serve the timeline page at /ui.
+  bool ui = false;
   openwop::LogLevel log_level = openwop::LogLevel::info;
   /// Shard threads of the engine.
   std::size_t threads = 2;

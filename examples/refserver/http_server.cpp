@@ -58,7 +58,8 @@ Framing body_framing(const httplib::Request& request, std::uint64_t& length) {
 
 }  // namespace
 
-HttpServer::HttpServer(openwop::OpenWopSurface& surface, std::size_t max_connections) : surface_(surface) {
+HttpServer::HttpServer(openwop::OpenWopSurface& surface, const Ui* ui, std::size_t max_connections)
+    : surface_(surface), ui_(ui) {
   new_task_queue = [this, max_connections] {
     auto* threads = new ConnectionThreads(max_connections, [this] { abort_connections(); });
     const std::lock_guard lock(mutex_);
@@ -199,7 +200,9 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
 }
 
 void HttpServer::answer(const httplib::Request& request, httplib::Response& response, std::string body) {
-  http::Reply reply = surface_.handle(to_request(request, std::move(body)));
+  const http::Request asked = to_request(request, std::move(body));
+  auto page = ui_ == nullptr ? std::nullopt : ui_->answer(asked);
+  http::Reply reply = page ? http::Reply(*std::move(page)) : surface_.handle(asked);
   if (auto* stream = std::get_if<std::unique_ptr<http::EventStream>>(&reply)) {
     response.status = (*stream)->head().status;
     return send_stream(request, std::move(*stream));

@@ -1,5 +1,6 @@
-// The OpenWOP surface on cpp-httplib: every method and path goes to OpenWopSurface::handle. httplib parses requests and
-// formats responses; connections, deadlines and threads are in connection.h and connection_threads.h.
+// The OpenWOP surface on cpp-httplib: every method and path but those of the timeline page go to
+// OpenWopSurface::handle. httplib parses requests and formats responses; connections, deadlines and threads are in
+// connection.h and connection_threads.h.
 //
 // Thread-safety: serve() on one thread, drain() from any other.
 #pragma once
@@ -16,12 +17,14 @@
 #include "connection_threads.h"
 #include "openwop/protocol/openwop_surface.h"
 #include "stream_pump.h"
+#include "ui.h"
 
 namespace refserver {
 
 class HttpServer final : private httplib::Server {
  public:
-  HttpServer(openwop::OpenWopSurface& surface, std::size_t max_connections);
+  /// `ui` may be null: no page is served then, and /ui is a path like any other.
+  HttpServer(openwop::OpenWopSurface& surface, const Ui* ui, std::size_t max_connections);
 
   /// Listens; port 0 takes a free one. The port, or an error when the address is not to be had.
   [[nodiscard]] openwop::Result<int> bind(const std::string& host, int port);
@@ -50,6 +53,7 @@ class HttpServer final : private httplib::Server {
   void explain_parse_error(const httplib::Request& request, httplib::Response& response) const;
 
   openwop::OpenWopSurface& surface_;
+  const Ui* ui_;
   ConnectionLimits limits_;
   StreamPump pump_{limits_.write};
   std::atomic<int> listening_socket_ = -1;

@@ -28,6 +28,7 @@
 #include "openwop/rocksdb_store.h"
 #include "outbound.h"
 #include "telemetry.h"
+#include "ui.h"
 #include "workflow_folder.h"
 
 namespace refserver {
@@ -229,12 +230,14 @@ int serve(Config& config) {
   surface.set_keys(*std::move(keys));
   // Never destroyed: the signal thread may hold it to the last moment of the process.
   static HttpServer* server = nullptr;
-  server = new HttpServer(surface, config.max_connections);
+  const Ui ui(surface);
+  server = new HttpServer(surface, config.ui ? &ui : nullptr, config.max_connections);
   const auto port = server->bind(config.host, config.port);
   if (!port) return fail("cannot listen", port.error());
   const std::string url = url_of(config, *port);
   // Reloads end before the server drains, and with it all that they refer to.
   std::thread(wait_for_signals, std::ref(*server), Reload(config, **engine, surface, workflows)).detach();
+  if (config.ui) log(LogLevel::info, "timeline page served", text_fields({{"url", url + "/ui"}}));
   if (own) print_first_steps(*own, config.public_url.empty() ? url : config.public_url, **engine);
   std::printf("{\"listening\":\"%s\"}\n", url.c_str());
   std::fflush(stdout);
