@@ -150,6 +150,17 @@ struct WriteChannel {
   std::string source_engine_id = {};
   std::string source_run_id = {};
 };
+/// A `channel-write` trigger (protocol 02 §8.8) starts its node, which begins again together with what comes behind it;
+/// or it will, when its node is free and `due_ms` has come.
+struct FireTrigger {
+  std::string trigger_id;
+  std::string node_id;
+  std::string channel;
+  bool awaits = false;
+  std::int64_t due_ms = 0;  // of one that waits
+  /// Nodes that begin again, the trigger's first.
+  std::vector<std::string> reset = {};
+};
 /// An event that changes no state: log lines, artifacts, output chunks, cap reports, vendor events.
 struct AppendNote {
   Event event;
@@ -205,8 +216,8 @@ struct TakeOver {};
 using RunCommand =
     std::variant<command::StartRun, command::StartNode, command::CompleteNode, command::FailNode, command::RetryNode,
                  command::SkipNode, command::SuspendNode, command::RecordDecision, command::ResumeNode,
-                 command::WriteVariable, command::WriteChannel, command::AppendNote, command::PinVersion,
-                 command::PauseRun, command::RequestPause, command::ResumeRun, command::StartChild,
+                 command::WriteVariable, command::WriteChannel, command::FireTrigger, command::AppendNote,
+                 command::PinVersion, command::PauseRun, command::RequestPause, command::ResumeRun, command::StartChild,
                  command::ChangeChild, command::CompleteRun, command::FailRun, command::CancelRun, command::TakeOver>;
 
 }  // namespace openwop

@@ -249,6 +249,24 @@ class Decision {
     return {};
   }
 
+  /// The vocabularies have no word for a trigger either; fold() reads the hidden part.
+  Status operator()(const command::FireTrigger& c) {
+    if (auto allowed = progress("a trigger"); !allowed) return allowed;
+    Event& event = emit(EventType::log_appended, c.node_id);
+    begin(event)
+        .string("level", "info")
+        .string("message", "a write to channel '" + c.channel + "' " + (c.awaits ? "will start" : "starts") +
+                               " node '" + c.node_id + "'");
+    json::ObjectWriter hidden(event.hidden);
+    {
+      json::ObjectWriter trigger(hidden.value_of("trigger"));
+      trigger.string("id", c.trigger_id);
+      if (c.awaits) trigger.integer("dueMs", c.due_ms);
+    }
+    if (!c.reset.empty()) hidden.raw("fired", text_array(c.reset));
+    return {};
+  }
+
   Status operator()(const command::AppendNote& c) {
     if (auto allowed = progress("an event"); !allowed) return allowed;
     if (changes_state(c.event.type)) {

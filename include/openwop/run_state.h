@@ -84,6 +84,14 @@ struct NodeState {
   std::string error = {};    // serialized error object, or empty
 };
 
+/// A `channel-write` trigger that a write has set off.
+struct TriggerState {
+  std::uint32_t firings = 0;  // how often it has started its node
+  /// A write waits for its effect: until when at least.
+  bool awaits = false;
+  std::int64_t due_ms = 0;
+};
+
 struct RunState {
   RunStatus status = RunStatus::pending;
   std::uint64_t next_sequence = 0;
@@ -99,8 +107,9 @@ struct RunState {
   std::map<std::string, std::string, std::less<>> channels = {};
   /// When each entry of a channel with a time to live was written, in the order of the entries.
   std::map<std::string, EntryTimes, std::less<>> channel_times = {};
-  std::map<std::uint32_t, std::uint32_t> loopbacks = {};       // loopback edge -> times followed
-  std::map<std::string, std::int64_t, std::less<>> pins = {};  // change id -> version (protocol 02 §4.3)
+  std::map<std::uint32_t, std::uint32_t> loopbacks = {};           // loopback edge -> times followed
+  std::map<std::string, TriggerState, std::less<>> triggers = {};  // by the id of the `channel-write` trigger
+  std::map<std::string, std::int64_t, std::less<>> pins = {};      // change id -> version (protocol 02 §4.3)
   RunCost cost = {};
   AgentState agents = {};
   std::vector<ChildRun> children = {};  // oldest first
@@ -406,6 +415,30 @@ inline void fold_pause_request(RunState& state, const EventView& event) {
   state.pause_reason = text_member(*pause, "reason");
 }
 
+/// A trigger waits, or starts its node: `{"trigger":{"id":…,"dueMs"?},"fired":[ids]}`, the trigger's node first.
+inline void fold_trigger(RunState& state, const EventView& event) {
+  if (event.hidden.empty()) return;
+  const auto raw = json::member(event.hidden, "trigger");
+  if (!raw) return;
+  TriggerState& trigger = state.triggers[text_member(*raw, "id")];
+  trigger.awaits = json::member(*raw, "dueMs").has_value();
+  trigger.due_ms = integer_member(*raw, "dueMs");
+  if (trigger.awaits) return;
+  ++trigger.firings;
+  bool first = true;
+  json::for_each_element(json::member(event.hidden, "fired").value_or("[]"), [&](std::string_view id) {
+    NodeState& node = node_of(state, json::unescape(id));
+    if (has_ended(node.status)) ++node.iteration;
+    node.status = NodeStatus::idle;
+    node.live_edges.clear();
+    node.attempt = 0;
+    node.answers.clear();
+    node.triggered = first;
+    first = false;
+    return true;
+  });
+}
+
 inline RunStatus status_member(std::string_view object) {
   const std::string name = text_member(object, "status");
   for (std::size_t i = 0; i < kRunStatusCount; ++i) {
@@ -517,7 +550,9 @@ inline void fold(RunState& state, const EventView& event) {
     case EventType::run_failed: detail::fold_run_ended(state, event, RunStatus::failed); break;
     case EventType::run_cancelled:
       detail::fold_run_ended(state, event, RunStatus::cancelled);
-      state.cancelled_by_parent = detail::text_member(event.payload, "reason") == kParentCancelled;
+      // The reason alone could be anybody's words.
+      state.cancelled_by_parent = json::member(event.payload, "parentRunId").has_value() &&
+                                  detail::text_member(event.payload, "reason") == kParentCancelled;
       break;
     case EventType::run_paused:
       detail::set_status(state, RunStatus::paused, event.time_ms);
@@ -551,6 +586,7 @@ inline void fold(RunState& state, const EventView& event) {
     case EventType::approval_received: detail::fold_approval_received(state, event); break;
     case EventType::log_appended:
       detail::fold_pause_request(state, event);
+      detail::fold_trigger(state, event);
       detail::fold_child_note(state, event);
       detail::fold_note(state, event);
       break;

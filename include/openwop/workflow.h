@@ -48,6 +48,8 @@ struct WorkflowNode {
   std::string artifact_type;
   std::vector<std::pair<std::string, PortValue>> inputs;
   bool disabled = false;
+  /// A `channel-write` trigger starts the node: without incoming edges it waits for a write (protocol 02 §8.8).
+  bool started_by_writes = false;
   /// Output ports whose values are masked in `node.completed`.
   std::vector<std::string> sensitive_outputs;
 };

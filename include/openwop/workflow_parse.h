@@ -189,9 +189,15 @@ class WorkflowParser {
     if (!channel.empty() && !channel_names_.contains(channel)) reader.problem("channel", "names no declared channel");
     constexpr std::int64_t kMaxDebounceMs = 60'000;
     const auto only_from = reader.one_of("onlyFrom", {"child", "parent", "any"}, ChannelTriggerSource::any);
-    workflow_.channel_triggers.push_back({id, channel, std::move(node_id), only_from,
-                                          reader.integer("debounceMs", 0, 0, kMaxDebounceMs),
-                                          trigger.boolean("enabled", true)});
+    ChannelTrigger made{id,
+                        channel,
+                        std::move(node_id),
+                        only_from,
+                        reader.integer("debounceMs", 0, 0, kMaxDebounceMs),
+                        trigger.boolean("enabled", true)};
+    const auto node = node_indexes_.find(made.node_id);
+    if (made.enabled && node != node_indexes_.end()) workflow_.nodes[node->second].started_by_writes = true;
+    workflow_.channel_triggers.push_back(std::move(made));
   }
 
   void read_groups() {

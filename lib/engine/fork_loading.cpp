@@ -17,7 +17,9 @@ Status prepare_fork(const Store& store, const WorkflowCatalog& catalog, Run& run
 void note_own_event(Run& run, const EventView& event) {
   if (!run.replay || event.sequence < run.header->fork->from_sequence) return;
   if (event.type == EventType::node_started) run.replay->note_start(std::string(event.node_id));
-  run.diverged = run.diverged || event.type == EventType::replay_diverged;
+  if (event.type != EventType::replay_diverged || run.diverged) return;
+  run.diverged = true;
+  run.diverged_at = event.sequence;
 }
 
 Status prepare_start(const Store& store, const NodeRegistry& nodes, Run& run, const RunMarks& marks) {

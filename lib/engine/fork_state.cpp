@@ -161,6 +161,7 @@ void RunFold::cross() {
   const std::int64_t gap_ms = header_.created_ms - state_.changed_ms;
   if (gap_ms <= 0) return;
   if (state_.waiting_since_ms == 0) state_.waited_ms += gap_ms;
+  for (auto& [id, trigger] : state_.triggers) trigger.due_ms += trigger.awaits ? gap_ms : 0;
   for (auto& [id, node] : state_.nodes) {
     if (!is_in_flight(node.status)) continue;
     node.since_ms += gap_ms;

@@ -186,6 +186,7 @@ void RunTurn::compare(std::size_t first) {
   const std::size_t place = ends ? events_.size() - 1 : events_.size();
   const std::size_t shown = differing + (ends && differing == place ? 1 : 0);
   const std::uint64_t at = run_.state.next_sequence + (shown - first);
+  run_.diverged_at = run_.state.next_sequence + (place - first);
   note_divergence(*divergence, place, at);
 }
 
@@ -225,6 +226,7 @@ void RunTurn::settle_replay() {
     // Something is in flight here whose end the source does not know at this point.
     const Divergence divergence = run_.replay->lose();
     if (run_.diverged) continue;
+    run_.diverged_at = run_.state.next_sequence;
     note_divergence(divergence, events_.size(), run_.state.next_sequence);
     fold(run_.state, view_of(events_.back(), run_.state.next_sequence));
   }
@@ -233,11 +235,12 @@ void RunTurn::settle_replay() {
 /// One step of the engine's own; false if there is none.
 bool RunTurn::step_alone() {
   const std::uint64_t before = run_.state.next_sequence;
+  if (fire_due_triggers()) return true;
   for (std::size_t node = 0; node < run_.workflow->nodes.size(); ++node) {
     consider(node);
     if (run_.state.next_sequence != before || broken_) return true;
   }
-  if (moving()) return false;
+  if (moving() || awaits_trigger()) return false;
   if (!settle_last_nodes()) complete_run();
   return true;
 }
@@ -264,7 +267,9 @@ bool RunTurn::follow(const RecordedEvent& next) {
     if (!settle_last_nodes()) complete_run();
     return true;
   }
-  if (is_terminal(event.type) || event.type == EventType::workflow_loopback_limit || event.node_id.empty()) {
+  // What writes have set off came when it came.
+  const bool trigger = event.type == EventType::log_appended && json::member(event.hidden, "trigger").has_value();
+  if (is_terminal(event.type) || event.type == EventType::workflow_loopback_limit || event.node_id.empty() || trigger) {
     take_as_it_is();
     return true;
   }
@@ -314,7 +319,7 @@ void RunTurn::copy(const RecordedEvent& original) {
   Event event = original.event;
   event.time_ms = now_ms_;
   // Divergences shift the sequences; the history is the same in both.
-  if (event.caused_by && *event.caused_by >= run_.header->fork->from_sequence) {
+  if (event.caused_by && run_.diverged && *event.caused_by >= run_.diverged_at) {
     *event.caused_by += run_.state.next_sequence - original.sequence;
   }
   event_bytes_ += event.payload.size() + event.hidden.size();
@@ -388,6 +393,7 @@ bool RunTurn::step_lost() {
     return true;
   }
   const std::uint64_t before = run_.state.next_sequence;
+  if (fire_due_triggers()) return true;
   for (std::size_t node = 0; node < run_.workflow->nodes.size(); ++node) {
     consider(node);
     if (run_.state.next_sequence != before || broken_) return true;
@@ -409,7 +415,11 @@ bool RunTurn::step_lost() {
     }
     return true;
   }
-  if (moving()) return false;
+  if (const std::int64_t due_ms = next_trigger_due_ms(run_); due_ms > now_ms_) {
+    now_ms_ = due_ms;
+    return true;
+  }
+  if (moving() || awaits_trigger()) return false;
   if (!settle_last_nodes()) complete_run();
   return true;
 }
@@ -420,6 +430,7 @@ void RunTurn::take_recorded(std::size_t node, const RecordedEvent& event) {
   if (event.event.type == EventType::node_completed) return complete_as_recorded(node, event.event);
   if (event.event.type == EventType::node_failed) return fail_as_recorded(node, event.event);
   copy(event);
+  if (event.event.type == EventType::channel_written) set_off_triggers(event.event);
 }
 
 const RunId& executor_of(const Run& run) { return run.replay ? run.replay->executor() : run.id; }

@@ -117,6 +117,8 @@ Verdict judge(const Workflow& workflow, const RunState& state, std::size_t node,
   if (node_state != nullptr && node_state->triggered) return Verdict::ready;
   const auto& incoming = workflow.incoming[node];
   if (incoming.empty()) {
+    // A write starts it; one that never came leaves it out.
+    if (workflow.nodes[node].started_by_writes) return final ? Verdict::dead : Verdict::wait;
     // Entries start once; in a later iteration only a loopback starts them.
     return node_state == nullptr || node_state->iteration == 0 ? Verdict::ready : Verdict::wait;
   }

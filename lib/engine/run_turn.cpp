@@ -87,16 +87,22 @@ Status RunTurn::try_apply(const RunCommand& command) {
   if (auto decided = decide(run_.state, command, now_ms_, events_); !decided) return decided;
   const std::vector<std::string> sensitive = hidden_texts();
   for (std::size_t i = first; i < events_.size(); ++i) redact_event(events_[i], sensitive);
+  const std::vector<Event> writes = writes_to_watch(first);
   if (run_.replay || !catch_up_.empty()) {
     apply_forked(first);
-    return {};
+  } else {
+    apply_live(first);
   }
+  for (const Event& write : writes) set_off_triggers(write);
+  return {};
+}
+
+void RunTurn::apply_live(std::size_t first) {
   for (std::size_t i = first; i < events_.size(); ++i) {
     event_bytes_ += events_[i].payload.size() + events_[i].hidden.size();
     order_children(events_[i]);
     fold(run_.state, view_of(events_[i], run_.state.next_sequence));
   }
-  return {};
 }
 
 std::vector<std::string> RunTurn::hidden_texts() const {
@@ -200,7 +206,10 @@ void RunTurn::notes(std::size_t node, std::uint64_t token, const std::vector<Run
 
 Status RunTurn::write_channel(const command::WriteChannel& command) {
   asked_ = true;
-  return try_apply(command);
+  const auto written = try_apply(command);
+  // A trigger may have started its node.
+  if (written && !run_.workflow->channel_triggers.empty()) settle();
+  return written;
 }
 
 // ---- going through the graph ----
@@ -219,6 +228,7 @@ void RunTurn::settle() {
     run_.unsettled = false;
   }
   while (!ended() && !broken_) {
+    if (fire_due_triggers()) continue;
     if (events_.size() >= options_.max_events_per_commit || event_bytes_ >= options_.max_completion_bytes) {
       more_ = true;
       run_.unsettled = true;
@@ -227,7 +237,7 @@ void RunTurn::settle() {
     if (candidates_.empty()) {
       const bool moving = std::any_of(run_.state.nodes.begin(), run_.state.nodes.end(),
                                       [](const auto& node) { return is_in_flight(node.second.status); });
-      if (moving) return;
+      if (moving || awaits_trigger()) return;
       if (!settle_last_nodes()) complete_run();
       continue;
     }
@@ -541,6 +551,7 @@ std::int64_t next_due_ms(const Run& run) {
     const std::int64_t timeout_ms = node_timeout_ms(run.workflow->nodes[*index]);
     if (timeout_ms > 0) consider(node.since_ms + timeout_ms);
   }
+  if (run.state.pause_asked_ms == 0) consider(next_trigger_due_ms(run));
   return due_ms;
 }
 

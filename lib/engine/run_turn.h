@@ -37,6 +37,8 @@ struct Run {
   /// Of a replay: its place in the source's log, and that replay.diverged has been said.
   std::shared_ptr<ReplayGuide> replay = {};
   bool diverged = false;
+  /// Sequence of that event here: what comes before it has the same sequence in the source.
+  std::uint64_t diverged_at = 0;
 };
 
 /// What somebody asks of a run. Time, handlers and crashes come in other ways.
@@ -162,9 +164,19 @@ class RunTurn {
   void complete_as_recorded(std::size_t node, const Event& event);
   void fail_as_recorded(std::size_t node, const Event& event);
 
+  // Triggers that writes to channels set off (turn_triggers.cpp).
+  /// Fires or notes what the write sets off, in the write's own commit.
+  [[nodiscard]] std::vector<Event> writes_to_watch(std::size_t first_event) const;
+  void set_off_triggers(const Event& write);
+  /// Fires triggers whose time has come and whose nodes are free; true if one was.
+  bool fire_due_triggers();
+  void fire(const ChannelTrigger& trigger);
+  [[nodiscard]] bool awaits_trigger() const;
+
   /// decide + redact + fold.
   void apply(const RunCommand& command);
   [[nodiscard]] Status try_apply(const RunCommand& command);
+  void apply_live(std::size_t first_event);
   /// What the run's sensitive values hold, to be hidden from readers.
   [[nodiscard]] std::vector<std::string> hidden_texts() const;
   /// The artifacts of a completion, as rows and events.
@@ -205,6 +217,8 @@ class RunTurn {
 [[nodiscard]] std::uint32_t loop_index_of(const Run& run, std::size_t node);
 /// Milliseconds that one attempt of the node may take (settings.timeoutMs, or settings.timeout); 0 = no limit.
 [[nodiscard]] std::int64_t node_timeout_ms(const WorkflowNode& node);
+/// When a trigger that waits may start its node; 0 = none waits for a time that is still to come.
+[[nodiscard]] std::int64_t next_trigger_due_ms(const Run& run);
 /// When the run has to be looked at again by itself; 0 = never.
 [[nodiscard]] std::int64_t next_due_ms(const Run& run);
 /// When the run's own timeout ends it; 0 = never, or not while it waits.

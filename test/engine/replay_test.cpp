@@ -197,6 +197,45 @@ TEST_CASE("kinds of divergence: another type, an event too few, an event too man
   CHECK(replayed("writes more") == R"("extra" at 3)");
 }
 
+TEST_CASE("behind a divergence events name the causes that the source names", "[engine][replay]") {
+  ForkEngineRig rig;
+  std::string value = "1";
+  rig.options.nodes.add({"host.pure", PureHandler([&](const NodeInvocation&) -> NodeOutcome {
+                           return NodeCompleted{.outputs = R"({"v":)" + value + "}"};
+                         })});
+  rig.add(WorkflowText("w").node("convo", "core.conversationGate", R"({"prompt":"Hello?"})").node("p", "host.pure"));
+  const RunId source = rig.create("w");
+  rig.tick();
+  for (const char* turn :
+       {R"({"operation":"exchange","turn":{"content":"hi"}})", R"({"operation":"close","outcome":{}})"}) {
+    ResolveInterrupt request;
+    request.run_id = source;
+    request.node_id = "convo";
+    request.resume_value = turn;
+    REQUIRE(rig.engine->resolve_interrupt(std::move(request)).ok());
+    rig.tick();
+  }
+  REQUIRE(rig.status(source) == RunStatus::completed);
+  value = "2";
+  const RunId fork = rig.replay(source);
+  REQUIRE_FALSE(rig.divergence(fork).empty());
+  const auto causes = [&](const RunId& run) {
+    Lines told;
+    std::vector<std::string> names;
+    REQUIRE(rig.engine
+                ->read_events("default", run, 0,
+                              [&](const EventView& event) {
+                                names.push_back(std::string(event.type_name) + "(" + std::string(event.node_id) + ")");
+                                if (event.caused_by) told.push_back(names.back() + " by " + names.at(*event.caused_by));
+                                return true;
+                              })
+                .ok());
+    return told;
+  };
+  CHECK(causes(source).size() == 3);
+  CHECK(causes(fork) == causes(source));
+}
+
 TEST_CASE("an event that is missing at the end is told before the end", "[engine][replay]") {
   ForkEngineRig rig;
   rig.add(WorkflowText("short").node("a", "core.noop").node("b", "core.noop").edge("a", "b"));

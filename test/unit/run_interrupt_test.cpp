@@ -88,7 +88,10 @@ TEST_CASE("an interrupt that its run outlives has timed out, one that ends with 
   RunRig cancelled = asking("custom", R"({"customKind":"c"})");
   cancelled.must(command::CancelRun{.reason = "parent-cancelled"});
   CHECK(cancelled.state.find_interrupt("n")->outcome == InterruptOutcome::cancelled);
-  CHECK(cancelled.state.cancelled_by_parent);
+  CHECK_FALSE(cancelled.state.cancelled_by_parent);
+  RunRig cascaded = asking("custom", R"({"customKind":"c"})");
+  cascaded.must(command::CancelRun{.reason = "parent-cancelled", .parent_run_id = "p", .parent_node_id = "n"});
+  CHECK(cascaded.state.cancelled_by_parent);
 }
 
 TEST_CASE("a pause that is asked for is remembered until it is there, withdrawn, or the run has ended") {

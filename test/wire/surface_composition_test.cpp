@@ -46,6 +46,7 @@ TEST_CASE("a parent and its child are linked, and the late answer to a cascaded 
   CHECK(snapshot.at({"parentNodeId"}) == "spawn");
   CHECK(rig.get("/v1/runs/" + child, {}, "key-b").status == 404);
   CHECK(rig.get("/v1/runs/" + run + "/explain").body.find(child) != std::string::npos);
+  const std::string by_token = "/v1/interrupts/" + snapshot.at({"interrupt", "interruptToken"});
   const std::string answer = R"({"resumeValue":{"action":"accept"}})";
   CHECK(rig.post("/v1/runs/" + run + "/interrupts/spawn", answer).status == 404);
   CHECK(rig.post("/v1/runs/" + run + "/cancel", "{}").status == 200);
@@ -53,6 +54,8 @@ TEST_CASE("a parent and its child are linked, and the late answer to a cascaded 
   CHECK(rig.get("/v1/runs/" + child).at({"status"}) == "cancelled");
   CHECK(rig.get("/v1/runs/" + run).body.find(R"("status":"cancelled"})") != std::string::npos);
   CHECK(rig.post("/v1/runs/" + child + "/interrupts/child-gate", answer).status == 410);
+  CHECK(rig.post(by_token, answer, {}, "").status == 410);
+  CHECK(rig.get(by_token, {}, "").status == 410);
   CHECK(occurrences(events_of(rig, child), R"("reason":"parent-cancelled")") == 1);
 }
 

@@ -241,15 +241,10 @@ TEST_CASE("an answer to a run that was cancelled has come too late", "[wire]") {
   CHECK(code(rig.post(rig.gate(run, "wait"), kEvent)) == "interrupt_cancelled");
   CHECK(rig.post(rig.gate(run, "wait"), kEvent).status == 409);
   CHECK(code(rig.post(rig.by_token(token), kEvent, {}, "")) == "interrupt_cancelled");
-  const std::string child = rig.run("event");
-  const std::string child_token = rig.token(child);
-  REQUIRE(rig.post("/v1/runs/" + child + "/cancel", R"({"reason":"parent-cancelled"})").status == 200);
-  for (const Answer& answer :
-       {rig.post(rig.gate(child, "wait"), kEvent), rig.post(rig.by_token(child_token), kEvent, {}, ""),
-        rig.get(rig.by_token(child_token), {}, "")}) {
-    CHECK(answer.status == 410);
-    CHECK(code(answer) == "interrupt_gone");
-  }
+  // Words that a host uses for runs whose parent was cancelled change nothing.
+  const std::string other = rig.run("event");
+  REQUIRE(rig.post("/v1/runs/" + other + "/cancel", R"({"reason":"parent-cancelled"})").status == 200);
+  CHECK(code(rig.post(rig.gate(other, "wait"), kEvent)) == "interrupt_cancelled");
 }
 
 TEST_CASE("a keyed answer is given once and remembered, by run and by token", "[wire]") {
