@@ -98,13 +98,14 @@ inline const std::vector<StoreBackend>& store_backends() {
         {"rocksdb with a tiny guard cache",
          [] { return std::make_unique<RocksDbUnderTest>(RocksDbOptions{.path = {}, .guard_cache_entries = 2}); }, 500},
     };
-    if (!PostgresServer::installed()) return all;
+    const auto built = open_postgres_store({.dsn = "host=/nonexistent", .max_attempts = 1});
+    if (built.error().code == ErrorCode::not_implemented || !PostgresServer::installed()) return all;
     all.push_back({"postgres", [] { return std::make_unique<PostgresUnderTest>(); }, 150});
     // As a database that spreads the rows has them, and with pages so small that scans have many.
     all.push_back({"postgres with partitions and small pages",
                    [] {
                      return std::make_unique<PostgresUnderTest>(
-                         PostgresOptions{.hash_partitions = 4, .scan_page_rows = 2, .change_hints = false});
+                         PostgresOptions{.hash_partitions = 4, .scan_page_rows = 1, .change_hints = false});
                    },
                    100});
     return all;

@@ -129,10 +129,11 @@ PostgresServer::~PostgresServer() { stop(Stop::immediate); }
 
 void PostgresServer::start() {
   if (pid_ > 0) return;
-  pid_ = spawn("postgres",
-               {"-D", folder_.file("data"), "-k", folder_.path().string(), "-c", "listen_addresses=", "-c", "fsync=off",
-                "-c", "max_connections=60", "-c", "shared_buffers=32MB", "-c", "autovacuum_naptime=5s"},
-               folder_.file("server.log"));
+  pid_ = spawn(
+      "postgres",
+      {"-D", folder_.file("data"), "-k", folder_.path().string(), "-c", "listen_addresses=", "-c", "fsync=off", "-c",
+       "max_connections=60", "-c", "shared_buffers=32MB", "-c", "autovacuum_naptime=5s", "-c", "deadlock_timeout=20ms"},
+      folder_.file("server.log"));
   bool ready = answers();
   for (int i = 0; i < 600 && !ready; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));

@@ -93,6 +93,10 @@ bool ChangeHints::connect() {
     }
     listening_ = !listened.failure;
   }
+  if (!listening_) {
+    bool changed = false;
+    if (!look_at_slots(changed)) return connection_.reset(), ++failures_, false;
+  }
   failures_ = 0;
   // What was committed while nobody listened.
   call_back();

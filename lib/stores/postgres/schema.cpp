@@ -24,9 +24,12 @@ std::vector<std::string> first_tables(std::size_t hash_partitions) {
 
 /// 0 where there is none. In plain mode results are text.
 Result<std::size_t> read_version(Connection& connection) {
-  auto exists = connection.execute("SELECT to_regclass('openwop_schema') IS NOT NULL");
-  if (exists.failure) return to_error(*exists.failure, "look at the schema");
-  if (field(*exists.results.front(), 0, 0) != "t") return std::size_t{0};
+  // Asked as a query: to_regclass() may answer from a cache that is older than the lock of migrate().
+  auto tables = connection.execute(
+      "SELECT count(*) FROM information_schema.tables "
+      "WHERE table_schema = current_schema() AND table_name = 'openwop_schema'");
+  if (tables.failure) return to_error(*tables.failure, "look at the schema");
+  if (field(*tables.results.front(), 0, 0) == "0") return std::size_t{0};
   auto stored = connection.execute("SELECT version FROM openwop_schema");
   if (stored.failure) return to_error(*stored.failure, "read of the schema version");
   const PGresult& rows = *stored.results.front();
