@@ -60,7 +60,7 @@ void add_plan(Pipeline& pipeline, const GroupPlan& plan) {
 
 /// What became of a commit whose answer was lost. A failure: it cannot be learnt now.
 std::variant<Written, SqlFailure> learn_outcome(SessionPool& pool, Session& session, std::int64_t commit,
-                                                SqlFailure failure, bool& in_doubt) {
+                                                SqlFailure failure) {
   for (int attempts = 1; pool.may_repeat(attempts, failure.kind); ++attempts) {
     session.connection.reset();
     if (auto unready = pool.make_ready(session)) {
@@ -77,14 +77,15 @@ std::variant<Written, SqlFailure> learn_outcome(SessionPool& pool, Session& sess
   }
   session.connection.reset();
   pool.leave_in_doubt(session, commit);
-  in_doubt = true;
+  // Made again on another slot, it could be done twice.
+  failure.kind = FailureKind::final;
   return failure;
 }
 
 }  // namespace
 
 std::variant<Written, SqlFailure> write_plan(SessionPool& pool, Session& session, const GroupPlan& plan,
-                                             Durability durability, bool& in_doubt) {
+                                             Durability durability) {
   const std::int64_t commit = session.commits + 1;
   Pipeline pipeline;
   pipeline.add(Statement::begin);
@@ -112,7 +113,7 @@ std::variant<Written, SqlFailure> write_plan(SessionPool& pool, Session& session
     if (failure.kind == FailureKind::refused) return Written::refused;
     return failure;
   }
-  return learn_outcome(pool, session, commit, std::move(failure), in_doubt);
+  return learn_outcome(pool, session, commit, std::move(failure));
 }
 
 std::variant<KnownRows, SqlFailure> read_rows(Connection& connection, const std::vector<std::string_view>& keys) {

@@ -95,13 +95,8 @@ Result<std::vector<CommitOutcome>> PostgresStore::commit(std::span<const Transac
       const auto plan = pg::plan_group(group, known);
       outcomes = plan.outcomes;
       if (plan.empty()) return std::nullopt;
-      bool in_doubt = false;
-      auto written = pg::write_plan(pool_, session, plan, durability, in_doubt);
-      if (auto* failure = std::get_if<SqlFailure>(&written)) {
-        // Tried again, it could be done twice.
-        if (in_doubt) failure->kind = FailureKind::final;
-        return std::move(*failure);
-      }
+      auto written = pg::write_plan(pool_, session, plan, durability);
+      if (auto* failure = std::get_if<SqlFailure>(&written)) return std::move(*failure);
       if (std::get<pg::Written>(written) == pg::Written::committed) {
         if (hints_) hints_->note_commit();
         return std::nullopt;
