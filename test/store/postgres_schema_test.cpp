@@ -53,6 +53,18 @@ TEST_CASE("hosts that open an empty database at once make its tables once", "[st
   CHECK(in_schema("SELECT count(*), max(version) FROM openwop_schema") == "1|1");
 }
 
+TEST_CASE("a commit waits for the disk where the database's default is not to, and keeps a stricter default",
+          "[store][postgres]") {
+  if (!have_postgres()) return;
+  const std::string dsn = PostgresServer::shared().new_schema();
+  for (const auto& [setting, expected] : {std::pair{"off", "on"}, std::pair{"remote_apply", "remote_apply"}}) {
+    auto opened = pg::Connection::open(quick(dsn + " options='-c synchronous_commit=" + setting + "'"));
+    auto& connection = std::get<std::unique_ptr<pg::Connection>>(opened);
+    const auto shown = connection->execute("SHOW synchronous_commit");
+    CHECK(pg::field(*shown.results.front(), 0, 0) == expected);
+  }
+}
+
 TEST_CASE("an upgrade does what is missing, in order, and a failed one changes nothing", "[store][postgres]") {
   if (!have_postgres()) return;
   const auto options = quick(PostgresServer::shared().new_schema());
