@@ -37,6 +37,10 @@ if(OPENWOP_WITH_CURL)
   pkg_check_modules(OPENWOP_CURL REQUIRED QUIET IMPORTED_TARGET libcurl>=7.85)
 endif()
 
+if(OPENWOP_WITH_POSTGRES)
+  pkg_check_modules(OPENWOP_LIBPQ REQUIRED QUIET IMPORTED_TARGET libpq>=14)
+endif()
+
 if(OPENWOP_WITH_ROCKSDB)
   # RocksDB's package is refused where a compression library's development files are missing. The shared library needs
   # none of them, so it is then found by hand.

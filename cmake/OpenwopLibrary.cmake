@@ -4,6 +4,11 @@ file(GLOB_RECURSE openwop_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/lib/*
 if(NOT OPENWOP_WITH_ROCKSDB)
   list(FILTER openwop_sources EXCLUDE REGEX "/lib/stores/rocksdb/")
 endif()
+if(OPENWOP_WITH_POSTGRES)
+  list(FILTER openwop_sources EXCLUDE REGEX "/lib/stores/postgres_absent")
+else()
+  list(FILTER openwop_sources EXCLUDE REGEX "/lib/stores/postgres/")
+endif()
 if(NOT OPENWOP_WITH_CURL)
   list(FILTER openwop_sources EXCLUDE REGEX "/lib/net/curl_")
 endif()
@@ -42,6 +47,14 @@ target_link_libraries(openwop
 if(OPENWOP_WITH_ROCKSDB)
   target_link_libraries(openwop PRIVATE RocksDB::rocksdb-shared)
   target_compile_definitions(openwop PUBLIC OPENWOP_HAS_ROCKSDB=1)
+endif()
+
+if(OPENWOP_WITH_POSTGRES)
+  # Its headers are for the store's own files: the include folder goes to no other.
+  target_link_libraries(openwop PRIVATE "$<LINK_ONLY:PkgConfig::OPENWOP_LIBPQ>")
+  set(openwop_postgres_sources ${openwop_sources})
+  list(FILTER openwop_postgres_sources INCLUDE REGEX "/lib/stores/postgres/")
+  set_source_files_properties(${openwop_postgres_sources} PROPERTIES INCLUDE_DIRECTORIES "${OPENWOP_LIBPQ_INCLUDE_DIRS}")
 endif()
 
 if(OPENWOP_WITH_CURL)

@@ -56,6 +56,13 @@ set_source_files_properties("${PROJECT_SOURCE_DIR}/test/support/catch_main.cpp" 
   SKIP_PRECOMPILE_HEADERS ON)
 
 file(GLOB openwop_test_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/test/*/*.cpp")
+if(NOT OPENWOP_WITH_POSTGRES)
+  list(FILTER openwop_test_files EXCLUDE REGEX "/test/store/postgres_")
+else()
+  # The one test that looks inside.
+  set_source_files_properties("${PROJECT_SOURCE_DIR}/test/store/postgres_schema_test.cpp" PROPERTIES
+    INCLUDE_DIRECTORIES "${OPENWOP_LIBPQ_INCLUDE_DIRS}")
+endif()
 set(openwop_test_dirs "")
 foreach(file IN LISTS openwop_test_files)
   get_filename_component(dir "${file}" DIRECTORY)

@@ -33,7 +33,9 @@ struct Option {
 constexpr std::array kOptions = {
     Option{"listen", Values::one, "OPENWOP_LISTEN", "HOST:PORT",
            "where to listen; port 0 = any free port (127.0.0.1:8080)"},
-    Option{"store", Values::one, "OPENWOP_STORE", "KIND", "memory, or rocksdb:DIR (rocksdb:openwop-data)"},
+    Option{"store", Values::one, "OPENWOP_STORE", "KIND", "memory, rocksdb:DIR or postgres:DSN (rocksdb:openwop-data)"},
+    Option{"data-folder", Values::one, "OPENWOP_DATA_FOLDER", "DIR",
+           "with --store postgres: folder of the keys that the server makes itself; none = new ones each start"},
     Option{"workflows", Values::many, "OPENWOP_WORKFLOWS", "DIR",
            "folder of workflow definitions, *.json; may be repeated"},
     Option{"api-key", Values::many, "OPENWOP_API_KEY", "KEY[=TENANT[:SCOPE,...]]", "a bearer key; may be repeated"},
@@ -222,8 +224,11 @@ Status read_choices(std::string_view name, std::string_view value, Config& confi
       config.data_folder.clear();
     } else if (value.starts_with("rocksdb:") && value.size() > 8) {
       config.data_folder = value.substr(8);
+    } else if (value.starts_with("postgres:") && value.size() > 9) {
+      // A URL keeps its scheme: postgres://HOST/DATABASE.
+      config.postgres_dsn = value.starts_with("postgres://") ? value : value.substr(9);
     } else {
-      return invalid("--store has to be memory or rocksdb:DIR");
+      return invalid("--store has to be memory, rocksdb:DIR or postgres:DSN");
     }
   } else if (name == "durability") {
     if (value != "sync" && value != "async") return invalid("--durability has to be sync or async");
@@ -318,6 +323,7 @@ constexpr std::array kTexts = {
     Text{"test-key-prefix", &Config::test_key_prefix},
     Text{"keys", &Config::keys_file},
     Text{"new-key", &Config::new_key},
+    Text{"data-folder", &Config::own_keys_folder},
 };
 
 struct Flag {
@@ -410,12 +416,13 @@ Result<Config> read_config(int argc, const char* const* argv) {
   for (const char* const name : kWithoutEffect) {
     if (std::getenv(name) != nullptr) config.without_effect.emplace_back(name);
   }
+  if (!config.postgres_dsn.empty()) config.data_folder = config.own_keys_folder;
   while (config.public_url.ends_with('/')) config.public_url.pop_back();
   return config;
 }
 
 std::string help_text() {
-  std::string text = "openwop-refserver: OpenWOP 1.0 over HTTP, on one data folder\n\n";
+  std::string text = "openwop-refserver: OpenWOP 1.0 over HTTP, on one data folder or database\n\n";
   for (const Option& option : kOptions) {
     constexpr std::size_t kHelpColumn = 44;
     std::string line = "  --" + std::string(option.name) + " " + std::string(option.value);

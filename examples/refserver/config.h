@@ -20,6 +20,10 @@ struct Config {
   int port = 8080;
   /// Data folder of the RocksDB store; empty: memory only.
   std::string data_folder = "openwop-data";
+  /// Connection string of the PostgreSQL store; empty: another one. It may hold a password, so it is never shown.
+  std::string postgres_dsn = {};
+  /// With the PostgreSQL store: the data folder, for nothing but the keys that the server makes itself.
+  std::string own_keys_folder = {};
   std::vector<std::string> workflow_folders = {};
   /// Keys of the options; those of `keys_file` come on top, and anew with each reload.
   std::vector<openwop::ApiKey> keys = {};

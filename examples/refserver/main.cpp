@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@
 #include "openwop/engine.h"
 #include "openwop/json.h"
 #include "openwop/memory_store.h"
+#include "openwop/postgres_store.h"
 #include "openwop/protocol/openwop_surface.h"
 #include "openwop/rocksdb_store.h"
 #include "outbound.h"
@@ -43,6 +45,14 @@ int fail(std::string_view message, const openwop::Error& error) {
 }
 
 openwop::Result<std::shared_ptr<openwop::Store>> open_store(const Config& config) {
+  if (!config.postgres_dsn.empty()) {
+    std::error_code problem;
+    if (!config.data_folder.empty()) std::filesystem::create_directories(config.data_folder, problem);
+    if (problem) return openwop::Error{openwop::ErrorCode::store_io_error, "cannot create " + config.data_folder};
+    auto shared = openwop::open_postgres_store({.dsn = config.postgres_dsn});
+    if (!shared) return std::move(shared).error();
+    return std::shared_ptr<openwop::Store>(*std::move(shared));
+  }
   if (config.data_folder.empty()) return std::shared_ptr<openwop::Store>(std::make_shared<openwop::MemoryStore>());
   auto store = openwop::open_rocksdb_store({.path = config.data_folder});
   if (!store) return std::move(store).error();

@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "openwop/memory_store.h"
+#include "openwop/postgres_store.h"
 #include "openwop/rocksdb_store.h"
 #include "support/catch.h"
+#include "support/postgres_server.h"
 #include "support/temp_dir.h"
 
 namespace openwop::test {
@@ -53,21 +55,61 @@ class RocksDbUnderTest final : public StoreUnderTest {
   std::unique_ptr<Store> store_;
 };
 
+/// A schema of its own on the server that the tests share.
+class PostgresUnderTest final : public StoreUnderTest {
+ public:
+  explicit PostgresUnderTest(PostgresOptions options = {}) : options_(std::move(options)) {
+    options_.dsn = PostgresServer::shared().new_schema();
+    reopen();
+  }
+  Store& store() override { return *store_; }
+  void reopen() override {
+    store_.reset();
+    store_ = open_another();
+  }
+  /// One more store object on the same rows.
+  [[nodiscard]] std::unique_ptr<Store> open_another() const {
+    auto opened = open_postgres_store(options_);
+    if (!opened) FAIL(opened.error().message);
+    return *std::move(opened);
+  }
+  [[nodiscard]] const PostgresOptions& options() const { return options_; }
+
+ private:
+  PostgresOptions options_;
+  std::unique_ptr<Store> store_;
+};
+
 struct StoreBackend {
   std::string name;
   std::function<std::unique_ptr<StoreUnderTest>()> make;
+  /// Sequences of the model check: what about two seconds allow.
+  std::uint64_t model_seeds;
 };
 
 inline const std::vector<StoreBackend>& store_backends() {
-  static const std::vector<StoreBackend> backends = {
-      {"memory", [] { return std::make_unique<MemoryUnderTest>(); }},
-      {"rocksdb", [] { return std::make_unique<RocksDbUnderTest>(); }},
-      {"rocksdb without guard cache",
-       [] { return std::make_unique<RocksDbUnderTest>(RocksDbOptions{.path = {}, .guard_cache_entries = 0}); }},
-      // Two slots: nearly every precondition meets a slot that another key took.
-      {"rocksdb with a tiny guard cache",
-       [] { return std::make_unique<RocksDbUnderTest>(RocksDbOptions{.path = {}, .guard_cache_entries = 2}); }},
-  };
+  static const std::vector<StoreBackend> backends = [] {
+    std::vector<StoreBackend> all = {
+        {"memory", [] { return std::make_unique<MemoryUnderTest>(); }, 5'000},
+        {"rocksdb", [] { return std::make_unique<RocksDbUnderTest>(); }, 500},
+        {"rocksdb without guard cache",
+         [] { return std::make_unique<RocksDbUnderTest>(RocksDbOptions{.path = {}, .guard_cache_entries = 0}); }, 500},
+        // Two slots: nearly every precondition meets a slot that another key took.
+        {"rocksdb with a tiny guard cache",
+         [] { return std::make_unique<RocksDbUnderTest>(RocksDbOptions{.path = {}, .guard_cache_entries = 2}); }, 500},
+    };
+    const auto built = open_postgres_store({.dsn = "host=/nonexistent", .max_attempts = 1});
+    if (built.error().code == ErrorCode::not_implemented || !PostgresServer::installed()) return all;
+    all.push_back({"postgres", [] { return std::make_unique<PostgresUnderTest>(); }, 150});
+    // As a database that spreads the rows has them, and with pages so small that scans have many.
+    all.push_back({"postgres with partitions and small pages",
+                   [] {
+                     return std::make_unique<PostgresUnderTest>(
+                         PostgresOptions{.hash_partitions = 4, .scan_page_rows = 1, .change_hints = false});
+                   },
+                   100});
+    return all;
+  }();
   return backends;
 }
 

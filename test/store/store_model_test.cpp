@@ -167,10 +167,8 @@ void check_seed(StoreUnderTest& fixture, std::uint64_t seed) {
 /// Seeds share one store, each under its own prefix: opening a folder costs more than a sequence.
 void check_backend(const StoreBackend& backend) {
   const auto fixture = backend.make();
-  const bool survives_reopen = backend.name != "memory";
   if (const char* seed = std::getenv("OPENWOP_SEED")) return check_seed(*fixture, std::strtoull(seed, nullptr, 10));
-  const std::uint64_t seeds = survives_reopen ? 500 : 5'000;
-  for (std::uint64_t seed = 1; seed <= seeds; ++seed) check_seed(*fixture, seed);
+  for (std::uint64_t seed = 1; seed <= backend.model_seeds; ++seed) check_seed(*fixture, seed);
 }
 
 TEST_CASE("random operations leave a store as they leave a map", "[store][model]") {
