@@ -10,6 +10,8 @@ set(openwop_test_env
 
 # Seconds; a hang must fail, a slow machine must not. Sanitizers slow everything down.
 set(openwop_timeout_default 300)
+# Starts and stops a database server, again and again; a busy machine needs time for it.
+set(openwop_timeout_store 900)
 set(openwop_timeout_crash 900)
 set(openwop_timeout_simulation 900)
 set(openwop_timeout_factor 1)
