@@ -29,6 +29,8 @@ struct Config {
   std::vector<openwop::ApiKey> keys = {};
   std::string keys_file = {};
   std::string test_key_prefix = {};
+  /// SurfaceOptions::separate_test_data.
+  bool separate_test_data = false;
   /// Secrets of interrupt tokens, the newest first; empty: one of the server's own making.
   std::vector<openwop::TokenKey> token_keys = {};
   std::string public_url = {};

@@ -27,6 +27,7 @@
 #include "openwop/memory_store.h"
 #include "openwop/postgres_store.h"
 #include "openwop/protocol/openwop_surface.h"
+#include "openwop/protocol/test_runs.h"
 #include "openwop/rocksdb_store.h"
 #include "outbound.h"
 #include "telemetry.h"
@@ -61,9 +62,11 @@ openwop::Result<std::shared_ptr<openwop::Store>> open_store(const Config& config
 
 openwop::Result<std::unique_ptr<openwop::Engine>> open_engine(const Config& config,
                                                               std::shared_ptr<openwop::Store> store,
-                                                              const Outbound& outbound, const Telemetry& telemetry) {
+                                                              const Outbound& outbound, const Telemetry& telemetry,
+                                                              std::shared_ptr<openwop::TestRuns> test_runs) {
   openwop::EngineOptions options{.store = std::move(store), .threads = config.threads, .durability = config.durability};
   options.observers = outbound.observers();
+  options.observers.push_back(std::move(test_runs));
   if (telemetry.observer()) options.observers.push_back(telemetry.observer());
   openwop::add_builtin_nodes(options.nodes, {.conversations = config.conversations});
   openwop::add_ai_nodes(options.nodes);
@@ -75,7 +78,8 @@ openwop::Result<std::unique_ptr<openwop::Engine>> open_engine(const Config& conf
   return openwop::Engine::open(std::move(options));
 }
 
-openwop::SurfaceOptions surface_options(const Config& config, const Outbound& outbound, const Telemetry& telemetry) {
+openwop::SurfaceOptions surface_options(const Config& config, const Outbound& outbound, const Telemetry& telemetry,
+                                        std::shared_ptr<openwop::TestRuns> test_runs) {
   openwop::SurfaceOptions options;
   options.log = [](LogLevel level, std::string_view message, std::string_view fields) { log(level, message, fields); };
   options.log_requests = config.log_level == LogLevel::debug;
@@ -88,6 +92,9 @@ openwop::SurfaceOptions surface_options(const Config& config, const Outbound& ou
   options.advertise_fixtures = config.fixtures;
   options.webhooks = outbound.webhooks;
   options.audit = outbound.audit;
+  options.metrics = telemetry.metrics();
+  options.test_runs = std::move(test_runs);
+  options.separate_test_data = config.separate_test_data;
   options.debug_bundle = config.debug_bundle_bytes > 0;
   options.max_debug_bundle_bytes = config.debug_bundle_bytes;
   options.max_in_flight = config.max_in_flight;
@@ -103,10 +110,18 @@ openwop::SurfaceOptions surface_options(const Config& config, const Outbound& ou
 /// The keys of the options and those of the file.
 openwop::Result<std::vector<openwop::ApiKey>> all_keys(const Config& config) {
   std::vector<openwop::ApiKey> keys = config.keys;
-  if (config.keys_file.empty()) return keys;
-  auto filed = read_keys_file(config.keys_file);
-  if (!filed) return filed;
-  keys.insert(keys.end(), filed->begin(), filed->end());
+  if (!config.keys_file.empty()) {
+    auto filed = read_keys_file(config.keys_file);
+    if (!filed) return filed;
+    keys.insert(keys.end(), filed->begin(), filed->end());
+  }
+  const auto in_test_tenant = [](const openwop::ApiKey& key) {
+    return key.tenant.ends_with(openwop::kTestTenantSuffix);
+  };
+  if (config.separate_test_data && std::any_of(keys.begin(), keys.end(), in_test_tenant)) {
+    return openwop::Error{openwop::ErrorCode::validation_error,
+                          "with separate-test-data no key may be bound to a tenant that ends in /test"};
+  }
   return keys;
 }
 
@@ -119,6 +134,12 @@ class Reload {
   void operator()() {
     if (auto keys = all_keys(config_)) {
       const std::size_t count = keys->size();
+      openwop::AuditLog* const audit = surface_.options().audit.get();
+      if (audit != nullptr) {
+        if (auto noted = note_keys(*audit, *keys); !noted) {
+          (void)fail("the audit log does not have the change of keys", noted.error());
+        }
+      }
       surface_.set_keys(*std::move(keys));
       log(LogLevel::info, "keys reloaded", "{\"keys\":" + std::to_string(count) + "}");
     } else {
@@ -224,7 +245,8 @@ int serve(Config& config) {
   const auto metrics_url = telemetry.listen();
   if (!metrics_url) return fail("cannot listen for metrics", metrics_url.error());
   if (!metrics_url->empty()) log(LogLevel::info, "metrics served", text_fields({{"url", *metrics_url}}));
-  auto engine = open_engine(config, *store, *outbound, telemetry);
+  const auto test_runs = std::make_shared<openwop::TestRuns>(*store);
+  auto engine = open_engine(config, *store, *outbound, telemetry, test_runs);
   if (!engine) return fail("the engine cannot be opened", engine.error());
   for (const std::string& name : config.without_effect) {
     log(LogLevel::warning, "an environment variable has no effect here", text_fields({{"name", name}}));
@@ -233,10 +255,13 @@ int serve(Config& config) {
   const auto loaded = workflows.load(**engine);
   if (!loaded) return fail("workflows cannot be loaded", loaded.error());
   log(LogLevel::info, "workflows loaded", Reload::workflow_counts(*loaded));
-  for (const std::string& tenant : mixed_tenants(*keys)) {
-    log(LogLevel::warning, "keys for tests and keys for production share a tenant", text_fields({{"tenant", tenant}}));
+  if (!config.separate_test_data) {
+    for (const std::string& tenant : mixed_tenants(*keys)) {
+      log(LogLevel::warning, "keys for tests and keys for production share a tenant",
+          text_fields({{"tenant", tenant}}));
+    }
   }
-  openwop::OpenWopSurface surface(**engine, surface_options(config, *outbound, telemetry));
+  openwop::OpenWopSurface surface(**engine, surface_options(config, *outbound, telemetry, test_runs));
   surface.set_keys(*std::move(keys));
   // Never destroyed: the signal thread may hold it to the last moment of the process.
   static HttpServer* server = nullptr;

@@ -45,15 +45,23 @@ Result<std::shared_ptr<openwop::AuditLog>> open_audit(const Config& config, std:
   std::string details;
   openwop::json::ObjectWriter(details).string("version", version);
   auto told = (*audit)->append({.actor = "host", .action = "host.started", .target = "host", .details = details});
-  std::vector<std::string> key_ids;
-  for (const openwop::ApiKey& api_key : keys) key_ids.push_back(api_key.id);
-  if (told) told = (*audit)->note_keys(std::move(key_ids));
+  if (told) told = note_keys(**audit, keys);
   if (told) told = (*audit)->checkpoint();
   if (!told) return std::move(told).error();
   return audit;
 }
 
 }  // namespace
+
+openwop::Status note_keys(openwop::AuditLog& audit, const std::vector<openwop::ApiKey>& keys) {
+  const std::int64_t now_ms = openwop::SystemClock().now_ms();
+  std::vector<std::string> ids;
+  for (const openwop::ApiKey& key : keys) {
+    const bool is_revoked = key.revoked_ms != 0 && key.revoked_ms <= now_ms;
+    if (!is_revoked) ids.push_back(key.id);
+  }
+  return audit.note_keys(std::move(ids));
+}
 
 std::vector<std::shared_ptr<openwop::RunObserver>> Outbound::observers() const {
   std::vector<std::shared_ptr<openwop::RunObserver>> all;

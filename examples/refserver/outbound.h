@@ -2,9 +2,12 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
+#include <vector>
 
 #include "config.h"
 #include "openwop/audit_log.h"
+#include "openwop/protocol/openwop_surface.h"
 #include "openwop/webhooks.h"
 
 namespace refserver {
@@ -17,6 +20,9 @@ struct Outbound {
   /// After the engine has been closed.
   void close() const;
 };
+
+/// Has the audit log record the keys that came, went or were revoked since the last call.
+[[nodiscard]] openwop::Status note_keys(openwop::AuditLog& audit, const std::vector<openwop::ApiKey>& keys);
 
 [[nodiscard]] openwop::Result<Outbound> open_outbound(const Config& config, std::shared_ptr<openwop::Store> store,
                                                       const std::vector<openwop::ApiKey>& keys,

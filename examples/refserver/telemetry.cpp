@@ -40,6 +40,7 @@ Telemetry::Telemetry(const Config& config, std::string_view version, std::shared
   options.spans = exporter_;
   options.metrics = exporter_;
   if (!exporter_ && !listen_.empty()) options.metrics = registry_;
+  metrics_ = options.metrics;
   if (config.run_log) options.log = [](std::string_view fields) { log(LogLevel::info, "run", fields); };
   if (options.metrics || options.log) observer_ = std::make_shared<openwop::RunTelemetry>(std::move(options));
 }

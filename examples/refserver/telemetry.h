@@ -29,6 +29,8 @@ class Telemetry {
 
   /// Null when nothing is configured.
   [[nodiscard]] const std::shared_ptr<openwop::RunObserver>& observer() const { return observer_; }
+  /// For what is counted outside of runs; null when no metrics are configured.
+  [[nodiscard]] const std::shared_ptr<openwop::MetricSink>& metrics() const { return metrics_; }
   /// The `observability` of discovery; empty when nothing is exported.
   [[nodiscard]] std::string advertised() const;
 
@@ -39,6 +41,7 @@ class Telemetry {
   const std::string listen_;
   std::shared_ptr<openwop::MetricRegistry> registry_;
   std::shared_ptr<openwop::OtlpExporter> exporter_;
+  std::shared_ptr<openwop::MetricSink> metrics_;
   std::shared_ptr<openwop::RunObserver> observer_;
   std::unique_ptr<MetricsServer> server_;
 };

@@ -66,6 +66,14 @@ struct AuditEntry {
   std::string details = "{}";
 };
 
+/// A request that a key was accepted for. Ids, never keys.
+struct KeyUse {
+  std::string_view key_id;
+  /// Who holds it.
+  std::string_view principal;
+  std::string_view tenant;
+};
+
 struct AuditCheckpoint {
   std::string checkpoint;
   std::uint64_t at_sequence = 0;
@@ -105,6 +113,11 @@ class AuditLog : public RunObserver {
   /// Records which keys there are: key.created and key.revoked for the ids that came and went since the last call on
   /// this store. Ids, never keys.
   [[nodiscard]] virtual Status note_keys(std::vector<std::string> key_ids) = 0;
+
+  /// Records key.used for the first use of a key since open() and for its first one of each UTC day after that; all
+  /// other uses cost a look-up. Never waits for the store: the sequencer writes the entry. What a crash loses of that
+  /// the next use after the restart records.
+  virtual void key_used(const KeyUse& use) noexcept = 0;
 
   /// Signs what has been chained since the last checkpoint, if there is anything.
   [[nodiscard]] virtual Status checkpoint() = 0;

@@ -34,6 +34,8 @@ namespace {
 constexpr std::size_t kChainBatch = 512;
 /// The store is left alone for so long after it gave an error.
 constexpr std::int64_t kStoreRetryMs = 1'000;
+/// A use of a key is recorded once in so long, counted from midnight UTC.
+constexpr std::int64_t kKeyUseDayMs = 86'400'000;
 
 constexpr std::string_view action_name(RunAction action) {
   switch (action) {
@@ -137,6 +139,7 @@ Status AuditChain::append(const AuditEntry& entry) {
 }
 
 Status AuditChain::note_keys(std::vector<std::string> key_ids) {
+  const std::lock_guard lock(keys_mutex_);
   const std::string key = prefix_of('k');
   auto row = options_.store->get(key);
   if (!row) return std::move(row).error();
@@ -161,6 +164,48 @@ Status AuditChain::note_keys(std::vector<std::string> key_ids) {
   return {};
 }
 
+void AuditChain::key_used(const KeyUse& use) noexcept try {
+  const std::int64_t now = now_ms();
+  const std::int64_t day = now / kKeyUseDayMs;
+  {
+    const std::lock_guard lock(uses_mutex_);
+    if (day > uses_day_) {
+      uses_day_ = day;
+      used_keys_.clear();
+    }
+    if (used_keys_.contains(use.key_id)) return;
+    AuditEntry entry{.actor = "api-key:" + std::string(use.principal),
+                     .action = "key.used",
+                     .target = "key:" + std::string(use.key_id),
+                     .details = {}};
+    json::ObjectWriter(entry.details).string("tenantId", use.tenant);
+    uses_.push_back(
+        {prefix_of('s').append(options_.ids->next(now).view()), encode_staged(entry, now, options_.max_text_bytes)});
+    used_keys_.emplace(use.key_id);
+  }
+  staged();
+} catch (const std::bad_alloc&) {
+  // The next use is recorded instead.
+}
+
+/// What key_used() noted becomes staged rows. Not synced, as the chain is not.
+Status AuditChain::stage_uses() {
+  std::vector<StagedRow> uses;
+  {
+    const std::lock_guard lock(uses_mutex_);
+    uses.swap(uses_);
+  }
+  if (uses.empty()) return {};
+  Transaction transaction;
+  for (const StagedRow& row : uses) transaction.put(row.key, row.value);
+  auto outcome = options_.store->commit(transaction, Durability::async);
+  if (outcome) return {};
+  // The commit may have taken effect. Nothing is chained before the same rows are written again, so none is told twice.
+  const std::lock_guard lock(uses_mutex_);
+  uses_.insert(uses_.begin(), std::make_move_iterator(uses.begin()), std::make_move_iterator(uses.end()));
+  return std::move(outcome).error();
+}
+
 // ---- chaining ----
 
 Status AuditChain::chain_staged() {
@@ -173,7 +218,8 @@ Status AuditChain::chain_staged() {
 }
 
 Status AuditChain::chain_and_sign(Sign sign) {
-  auto done = chain_staged();
+  auto done = stage_uses();
+  if (done) done = chain_staged();
   if (done && sign != Sign::never) done = sign_if_due(sign == Sign::always);
   if (done) return done;
   // Nobody knows what took effect; the store does.

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "audit/audit_key.h"
@@ -26,6 +27,7 @@ class AuditChain final : public AuditLog {
   void staged() noexcept override;
   [[nodiscard]] Status append(const AuditEntry& entry) override;
   [[nodiscard]] Status note_keys(std::vector<std::string> key_ids) override;
+  void key_used(const KeyUse& use) noexcept override;
   [[nodiscard]] Status checkpoint() override;
   [[nodiscard]] Result<AuditVerification> verify(std::optional<std::uint64_t> from,
                                                  std::optional<std::uint64_t> to) override;
@@ -42,6 +44,7 @@ class AuditChain final : public AuditLog {
   std::optional<std::int64_t> work();
 
   // Under chain_mutex_.
+  [[nodiscard]] Status stage_uses();
   enum class Sign : std::uint8_t { never, when_due, always };
   [[nodiscard]] Status chain_and_sign(Sign sign);
   [[nodiscard]] Status chain_staged();
@@ -61,6 +64,19 @@ class AuditChain final : public AuditLog {
   std::string head_row_;  // as the store has it; empty: no row
   /// Hashes of the entries behind the last checkpoint.
   std::vector<std::string> unsigned_hashes_;
+
+  std::mutex keys_mutex_;  // note_keys: reads, then writes
+
+  /// An entry that is on its way to the store.
+  struct StagedRow {
+    std::string key;
+    std::string value;
+  };
+  std::mutex uses_mutex_;
+  std::int64_t uses_day_ = 0;
+  /// Ids of the keys that were used on that day; as many as there are keys.
+  std::set<std::string, std::less<>> used_keys_;
+  std::vector<StagedRow> uses_;
 
   std::mutex wake_mutex_;
   std::condition_variable wake_;

@@ -6,6 +6,7 @@
 #include "engine/run_turn.h"
 #include "engine/workflow_catalog.h"
 #include "openwop/hash.h"
+#include "openwop/trace_context.h"
 
 namespace openwop::runtime {
 
@@ -87,6 +88,13 @@ Result<RunHeader> RunTurn::child_header(const WorkflowNode& node, const NodeChil
   if ((*workflow)->configurable_schema.empty()) request.configurable = own.configurable;
   request.transport = own.transport;
   if (own.forced_engine_version) request.forced_engine_version = own.engine_version;
+  // The child's spans belong under this execution of the node, in the same trace (protocol 02 §12.2).
+  TraceContext trace =
+      parse_traceparent(own.traceparent, own.tracestate).value_or(TraceContext{.trace_id = trace_id_of(run_.id)});
+  const NodeState* invoking = run_.state.find_node(node.id);
+  trace.span_id = node_span_id(run_.id, invoking == nullptr ? 0 : invoking->started_sequence);
+  request.traceparent = format_traceparent(trace);
+  request.tracestate = trace.tracestate;
   auto header = check_create(request, **workflow, options_, now_ms_);
   if (!header) return header;
   header->variables = with_variables(header->variables, child.variables);

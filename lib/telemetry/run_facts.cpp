@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "openwop/json.h"
+#include "openwop/log.h"
 #include "openwop/redaction.h"
 
 namespace openwop::telemetry {
@@ -17,12 +18,24 @@ bool within_ratio(const TraceId& trace, double ratio) {
   return static_cast<double>(random) < ratio * 9223372036854775808.0;
 }
 
+/// A child run whose caller at the very top sent no context is in the trace of that run, which has the run's id: nobody
+/// outside has decided about it.
+bool is_own_trace(const RunFacts& facts, const TelemetryOptions& options) {
+  if (!facts.parent_run || !options.store) return false;
+  RunId root;
+  root.bytes = facts.trace_id;
+  const auto row = options.store->get(Log::header_key(root));
+  return row.ok() && row->has_value();
+}
+
 bool is_sampled(const RunFacts& facts, const TelemetryOptions& options) {
   switch (options.sampler) {
     case Sampler::always_on: return true;
     case Sampler::always_off: return false;
     case Sampler::parent_based_ratio:
-      return facts.context ? facts.context->sampled : within_ratio(facts.trace_id, options.sample_ratio);
+      if (facts.context && facts.context->sampled) return true;
+      if (facts.context && !is_own_trace(facts, options)) return false;
+      return within_ratio(facts.trace_id, options.sample_ratio);
   }
   return false;
 }
@@ -44,17 +57,20 @@ bool marks_something_sensitive(const Workflow& workflow) {
 
 }  // namespace
 
-RunFacts facts_of(const RunCommit& commit, const TelemetryOptions& options) {
-  const RunHeader& header = commit.header;
-  RunFacts facts{.run = commit.run,
+RunFacts facts_of(const RunId& run, const RunHeader& header, const Workflow& workflow,
+                  const TelemetryOptions& options) {
+  RunFacts facts{.run = run,
                  .tenant = header.tenant,
                  .workflow_id = header.workflow_id,
                  .scope_id = header.scope_id,
                  .tags = {},
                  .created_ms = header.created_ms,
                  .context = parse_traceparent(header.traceparent, header.tracestate),
+                 .parent_workflow_id = header.ancestors.empty() ? std::string() : header.ancestors.back(),
+                 .parent_node_id = header.parent_node_id,
                  .compliance_class = {}};
-  facts.trace_id = facts.context ? facts.context->trace_id : trace_id_of(commit.run);
+  if (header.parent_run_id != RunId{}) facts.parent_run = header.parent_run_id;
+  facts.trace_id = facts.context ? facts.context->trace_id : trace_id_of(run);
   facts.sampled = options.spans != nullptr && is_sampled(facts, options);
   if (!facts.sampled) return facts;
   if (header.fork) {
@@ -66,8 +82,8 @@ RunFacts facts_of(const RunCommit& commit, const TelemetryOptions& options) {
   facts.tags = header.tags;
   for (std::string& tag : facts.tags) redact_text(tag);
   redact_text(facts.scope_id);
-  facts.compliance_class = compliance_class_of(commit.workflow);
-  facts.pii_present = !facts.compliance_class.empty() || marks_something_sensitive(commit.workflow);
+  facts.compliance_class = compliance_class_of(workflow);
+  facts.pii_present = !facts.compliance_class.empty() || marks_something_sensitive(workflow);
   return facts;
 }
 

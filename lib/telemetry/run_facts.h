@@ -19,10 +19,14 @@ struct RunFacts {
   std::string scope_id;
   std::vector<std::string> tags;
   std::int64_t created_ms = 0;
-  /// What its caller sent.
+  /// What its caller sent; of a child run: the trace and the span of the node that started it.
   std::optional<TraceContext> context;
   TraceId trace_id{};
   bool sampled = false;
+  /// Of a run that another one has started: that run, its workflow, and the node.
+  std::optional<RunId> parent_run = {};
+  std::string parent_workflow_id;
+  std::string parent_node_id;
   /// Of a fork: what it was made of, and the span of that run.
   std::optional<RunFork> fork = {};
   TraceId source_trace{};
@@ -31,6 +35,7 @@ struct RunFacts {
   bool pii_present = false;
 };
 
-[[nodiscard]] RunFacts facts_of(const RunCommit& commit, const TelemetryOptions& options);
+[[nodiscard]] RunFacts facts_of(const RunId& run, const RunHeader& header, const Workflow& workflow,
+                                const TelemetryOptions& options);
 
 }  // namespace openwop::telemetry

@@ -54,7 +54,7 @@ RunTrace RunTelemetry::Parts::trace_of(const RunCommit& commit) {
     if (auto known = take(commit.run); known && known->next_sequence() == commit.first_sequence)
       return *std::move(known);
   }
-  RunTrace trace(telemetry::facts_of(commit, options));
+  RunTrace trace(telemetry::facts_of(commit.run, commit.header, commit.workflow, options));
   if (!commit.created && commit.first_sequence > 0) read_past(commit, trace);
   return trace;
 }

@@ -145,6 +145,11 @@ void RunTrace::run_ended(const Told& told) {
   if (!facts_.scope_id.empty()) run.attributes.emplace_back("openwop.scope_id", facts_.scope_id);
   if (!facts_.tags.empty()) run.attributes.emplace_back("openwop.run.tags", facts_.tags);
   if (facts_.pii_present) run.attributes.emplace_back("openwop.pii_present", true);
+  if (facts_.parent_run) {
+    run.attributes.emplace_back("openwop.parent.run_id", facts_.parent_run->text());
+    run.attributes.emplace_back("openwop.parent.workflow_id", facts_.parent_workflow_id);
+    run.attributes.emplace_back("openwop.parent.node_id", facts_.parent_node_id);
+  }
   if (facts_.fork) {
     // A fork follows its source; it is not a part of it (protocol 02 §12.2).
     run.links.emplace_back(facts_.source_trace, run_span_id(facts_.fork->source_run));
@@ -342,7 +347,7 @@ SpanRecord RunTrace::span(std::string name, SpanId id, std::int64_t start_ms, st
                     .name = std::move(name),
                     .start_ms = start_ms,
                     .end_ms = std::max(start_ms, end_ms)};
-  record.attributes.reserve(12);
+  record.attributes.reserve(16);
   record.attributes.emplace_back("openwop.run_id", facts_.run.text());
   record.attributes.emplace_back("openwop.workflow_id", facts_.workflow_id);
   record.attributes.emplace_back("openwop.tenant_id", facts_.tenant);

@@ -58,6 +58,27 @@ struct AuditRig : EngineRig {
   }
 };
 
+/// A store whose commits can fail.
+struct RefusingStore final : Store {
+  explicit RefusingStore(std::shared_ptr<Store> below) : below_(std::move(below)) {}
+  using Store::commit;
+  [[nodiscard]] Result<std::optional<std::string>> get(std::string_view key) const override { return below_->get(key); }
+  [[nodiscard]] Status scan(const ScanRange& range, const RowVisitor& visit) const override {
+    return below_->scan(range, visit);
+  }
+  [[nodiscard]] Result<std::vector<CommitOutcome>> commit(std::span<const Transaction* const> group,
+                                                          Durability durability) override {
+    ++commits;
+    if (fails) return Error{ErrorCode::store_io_error, "refused"};
+    return below_->commit(group, durability);
+  }
+  bool fails = false;
+  int commits = 0;
+
+ private:
+  std::shared_ptr<Store> below_;
+};
+
 std::string text_of(std::string_view entry, std::string_view member) {
   return json::as_string(json::member(entry, member).value_or("null")).value_or("");
 }
@@ -295,6 +316,55 @@ TEST_CASE("keys that come and go are recorded by their ids") {
     lines.push_back(text_of(entry, "action") + " " + text_of(entry, "target"));
   CHECK(lines == std::vector<std::string>{"key.created key:one", "key.created key:two", "key.created key:three",
                                           "key.revoked key:one"});
+}
+
+TEST_CASE("a key's use is recorded once a day and a process, however many requests it carries") {
+  AuditRig rig;
+  rig.open_all();
+  const auto use = [&](const char* id) { rig.audit->key_used({.key_id = id, .principal = "ci", .tenant = "acme"}); };
+  const auto uses = [&](const std::string& id) {
+    REQUIRE(rig.verify().chain_valid);
+    const auto entries = rig.entries();
+    return std::count_if(entries.begin(), entries.end(), [&](const std::string& entry) {
+      return text_of(entry, "action") == "key.used" && text_of(entry, "target") == "key:" + id;
+    });
+  };
+  for (int i = 0; i < 10'000; ++i) use("one");
+  CHECK(uses("one") == 1);
+  const auto entry = rig.entries().at(0);
+  CHECK(text_of(entry, "actor") == "api-key:ci");
+  CHECK(json::member(entry, "details") == R"({"tenantId":"acme"})");
+  use("two");
+  CHECK(uses("two") == 1);
+  rig.clock->advance(6'399'000);  // 23:59:59 UTC
+  use("one");
+  CHECK(uses("one") == 1);
+  rig.clock->advance(1'000);
+  use("one");
+  use("one");
+  CHECK(uses("one") == 2);
+  rig.open_all();
+  use("one");
+  CHECK(uses("one") == 3);
+}
+
+TEST_CASE("a use of a key writes nothing on the caller's thread, and a failing store delays its entry only") {
+  AuditRig rig;
+  const auto faults = std::make_shared<RefusingStore>(rig.store);
+  auto opened =
+      AuditLog::open({.store = faults, .signing_key = std::string(32, 'k'), .clock = rig.clock, .threads = 0});
+  REQUIRE(opened.ok());
+  faults->fails = true;
+  (*opened)->key_used({.key_id = "one", .principal = "ci", .tenant = "acme"});
+  CHECK(faults->commits == 0);
+  (*opened)->tick();
+  CHECK(faults->commits == 1);
+  CHECK(rig.entries().empty());
+  faults->fails = false;
+  (*opened)->tick();
+  REQUIRE(rig.entries().size() == 1);
+  CHECK(text_of(rig.entries()[0], "action") == "key.used");
+  CHECK((*opened)->verify({}, {})->chain_valid);
 }
 
 TEST_CASE("exported checkpoints name the key that signed them") {

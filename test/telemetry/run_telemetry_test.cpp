@@ -268,3 +268,80 @@ TEST_CASE("a handler is given the trace and the span of its execution", "[teleme
   const SpanRecord node = rig.one("openwop.node.vendor.t.call");
   CHECK(given == "00-" + kTrace + "-" + to_hex(node.span_id) + "-01");
 }
+
+TEST_CASE("a child run is a span of its parent's node, in one trace, with its caller's or without", "[telemetry]") {
+  TelemetryRig rig;
+  rig.add(WorkflowText("leaf").node("l", "core.noop"));
+  rig.add(WorkflowText("middle").node("m", "core.subWorkflow", R"({"workflowId":"leaf"})"));
+  rig.add(WorkflowText("top").node("t", "core.subWorkflow", R"({"workflowId":"middle"})"));
+  for (const CreateRun& request : {CreateRun{.workflow_id = "top"}, traced("top")}) {
+    rig.kept->spans.clear();
+    CreateRun copy = request;
+    const RunId top = rig.create(std::move(copy));
+    const auto runs = rig.named("openwop.run");
+    REQUIRE(runs.size() == 3);
+    std::map<std::string, SpanRecord> by_workflow;
+    for (const SpanRecord& run : runs) by_workflow.emplace(text_attribute(run, "openwop.workflow_id"), run);
+    const auto nodes = rig.named("openwop.node.core.subWorkflow");
+    REQUIRE(nodes.size() == 2);
+    const auto node_of = [&](const char* workflow) {
+      return *std::find_if(nodes.begin(), nodes.end(), [&](const SpanRecord& node) {
+        return text_attribute(node, "openwop.workflow_id") == workflow;
+      });
+    };
+    CHECK(by_workflow["middle"].parent == node_of("top").span_id);
+    CHECK(by_workflow["leaf"].parent == node_of("middle").span_id);
+    CHECK(text_attribute(by_workflow["middle"], "openwop.parent.run_id") == top.text());
+    CHECK(text_attribute(by_workflow["middle"], "openwop.parent.workflow_id") == "top");
+    CHECK(text_attribute(by_workflow["middle"], "openwop.parent.node_id") == "t");
+    const bool has_caller = !request.traceparent.empty();
+    for (const SpanRecord& span : rig.kept->spans) {
+      CHECK(to_hex(span.trace_id) == (has_caller ? kTrace : to_hex(trace_id_of(top))));
+    }
+    CHECK(by_workflow["leaf"].tracestate == (has_caller ? "acme=1" : ""));
+  }
+}
+
+TEST_CASE("a child run is sampled as the run at the top is", "[telemetry]") {
+  TelemetryRig rig;
+  rig.telemetry.sampler = Sampler::parent_based_ratio;
+  rig.telemetry.sample_ratio = 0.5;
+  rig.follow();
+  rig.add(WorkflowText("leaf").node("l", "core.noop"));
+  rig.add(WorkflowText("top").node("t", "core.subWorkflow", R"({"workflowId":"leaf"})"));
+  for (int i = 0; i < 100; ++i) (void)rig.create("top");
+  const auto runs = rig.named("openwop.run");
+  CHECK(runs.size() > 40);
+  CHECK(runs.size() < 160);
+  std::map<std::string, int> traces;
+  for (const SpanRecord& run : runs) ++traces[to_hex(run.trace_id)];
+  for (const auto& [trace, count] : traces) CHECK(count == 2);
+  rig.kept->spans.clear();
+  (void)rig.create(traced("top", "00"));
+  CHECK(rig.kept->spans.empty());
+}
+
+TEST_CASE("a fork's span links to its source's and is no part of that trace", "[telemetry]") {
+  TelemetryRig rig;
+  rig.add(WorkflowText("w").node("n", "core.noop"));
+  const auto check = [&](const RunId& source, const TraceId& source_trace) {
+    rig.kept->spans.clear();
+    ForkRun request{.source_run = source, .from_sequence = 1};
+    const auto forked = rig.engine->fork_run(std::move(request));
+    REQUIRE(forked.ok());
+    rig.tick();
+    const SpanRecord fork = rig.one("openwop.run");
+    REQUIRE(fork.links.size() == 1);
+    CHECK(fork.links[0] == std::pair(source_trace, run_span_id(source)));
+    CHECK_FALSE(fork.parent.has_value());
+    CHECK(fork.trace_id == trace_id_of(forked->run_id));
+    CHECK(text_attribute(fork, "openwop.replay.source_run_id") == source.text());
+    CHECK(text_attribute(fork, "openwop.replay.mode") == "branch");
+    CHECK(number_attribute(fork, "openwop.replay.from_seq") == 1);
+  };
+  const RunId alone = rig.create("w");
+  check(alone, trace_id_of(alone));
+  TraceId caller{};
+  caller = parse_traceparent("00-" + kTrace + "-" + kParent + "-01")->trace_id;
+  check(rig.create(traced("w")), caller);
+}

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <thread>
 
+#include "openwop/metric_registry.h"
 #include "wire/surface_rig.h"
 
 using namespace openwop;
@@ -30,6 +31,22 @@ TEST_CASE("a second run of a scope is refused with the first one's id while that
   CHECK(rig.post("/v1/runs", kSleeper, kEnforce, "key-b").status == 201);
   rig.advance(60'000);
   CHECK(rig.post("/v1/runs", kSleeper, kEnforce).status == 201);
+}
+
+TEST_CASE("a create that loses against a claim is counted, by transport and tenant", "[wire]") {
+  SurfaceOptions options;
+  const auto registry = std::make_shared<MetricRegistry>();
+  options.metrics = registry;
+  SurfaceRig rig(std::move(options));
+  REQUIRE(rig.post("/v1/runs", kSleeper, kEnforce).status == 201);
+  CHECK(registry->series().empty());
+  for (int i = 0; i < 2; ++i) CHECK(rig.post("/v1/runs", kSleeper, kEnforce).status == 409);
+  const auto series = registry->series();
+  REQUIRE(series.size() == 1);
+  CHECK(metric_info(series[0].metric).name == "openwop.run.claim.conflicts");
+  CHECK(series[0].value == 2);
+  std::map<std::string, std::string> labels(series[0].labels.begin(), series[0].labels.end());
+  CHECK(labels == std::map<std::string, std::string>{{"transport", "rest"}, {"openwop.tenant_id", "a"}});
 }
 
 TEST_CASE("X-Dedup knows one word, once, and needs a scopeId", "[wire]") {

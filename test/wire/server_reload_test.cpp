@@ -104,6 +104,26 @@ TEST_CASE("keys come from a file of hashes, are rotated by SIGHUP, and stay when
   CHECK_THAT(server.log(), Catch::Contains("the old ones stay") && !Catch::Contains("c4nary"));
 }
 
+TEST_CASE("keys that come, go or are revoked at a SIGHUP are in the audit log", "[wire][server]") {
+  TempDir folder;
+  const std::string path = folder.file("keys.json");
+  write_file(path, R"({"keys":[)" + key_entry("first") + "]}");
+  Server server({"--store", "memory", "--audit-log", "on", "--keys", path});
+  REQUIRE(server.ready());
+  const auto last = [&](const char* key) { return std::stoi(server.get("/v1/audit/verify", {}, key).at({"toSeq"})); };
+  const int begin = last("first");  // with key.used of this very request
+  write_file(path, R"({"keys":[)" + key_entry("first") + "," + key_entry("second") + "]}");
+  reload(server, 1);
+  CHECK(last("first") == begin + 1);
+  reload(server, 2);
+  CHECK(last("first") == begin + 1);  // nothing has changed
+  write_file(path, R"({"keys":[)" + key_entry("first", R"(,"revokedAt":"2020-01-01T00:00:00Z")") + "," +
+                       key_entry("second") + "]}");
+  reload(server, 3);
+  CHECK(last("second") == begin + 3);  // key.revoked, and the use of the second key
+  CHECK(server.get("/v1/audit/verify", {}, "second").at({"chainValid"}) == "true");
+}
+
 TEST_CASE("a keys file that others can write, or that is not there, does not start a server", "[wire][server]") {
   TempDir folder;
   const std::string path = folder.file("keys.json");

@@ -224,13 +224,51 @@ TEST_CASE("a debug bundle has the whole log, no inputs, and is not to be stored"
   CHECK(bundle.at({"redactionApplied"}) == "true");
   CHECK(bundle.at({"redactionMode"}) == "mask");
   CHECK(bundle.at({"truncated"}) == "false");
-  CHECK(bundle.at({"spans"}) == "[]");
   CHECK(bundle.body.find("plant-7f3a") == std::string::npos);
   const Answer poll = out.rig.get("/v1/runs/" + run + "/events/poll");
   CHECK(bundle.at({"events"}) == poll.at({"events"}));
   CHECK(out.rig.get("/v1/runs/" + run + "/debug-bundle", {}, "key-b").status == 404);
   CHECK(out.rig.get("/v1/runs/nothing/debug-bundle").status == 404);
   CHECK(out.rig.get("/v1/runs/" + run + "/debug-bundle?maxEvents=-1").status == 400);
+}
+
+TEST_CASE("a debug bundle has the spans that its events tell of, as an exporter sent them", "[wire][bundle]") {
+  OutboundRig out;
+  const std::string run = out.rig.run("wire-noop");
+  const Answer bundle = out.rig.get("/v1/runs/" + run + "/debug-bundle");
+  std::map<std::string, std::string> spans;
+  json::for_each_element(bundle.at({"spans"}), [&](std::string_view span) {
+    spans.emplace(json::as_string(*json::member(span, "name")).value_or(""), span);
+    return true;
+  });
+  REQUIRE(spans.size() == 2);
+  const std::string& whole = spans["openwop.run"];
+  const std::string& node = spans["openwop.node.core.noop"];
+  const RunId id = RunId::parse(run).value();
+  CHECK(json::member(whole, "spanId") == json::quoted(to_hex(run_span_id(id))));
+  CHECK(json::member(whole, "parentSpanId") == "null");
+  CHECK(json::member(node, "parentSpanId") == json::member(whole, "spanId"));
+  CHECK_THAT(node, Catch::Contains(R"("openwop.node_attempt":0)"));
+  CHECK(json::member(node, "endedAt").has_value());
+  // What has not ended has no span yet.
+  const std::string waiting = out.rig.run("wire-sleep");
+  CHECK(out.rig.get("/v1/runs/" + waiting + "/debug-bundle").at({"spans"}) == "[]");
+}
+
+TEST_CASE("of a bundle that is too large the spans go before the events", "[wire][bundle]") {
+  const std::size_t whole = [] {
+    OutboundRig out;
+    return out.rig.get("/v1/runs/" + out.rig.run("wire-steps") + "/debug-bundle").body.size();
+  }();
+  SurfaceOptions options;
+  options.max_debug_bundle_bytes = whole + 500;  // room is kept for what is behind them
+  OutboundRig out(std::move(options));
+  const std::string run = out.rig.run("wire-steps");
+  const Answer bundle = out.rig.get("/v1/runs/" + run + "/debug-bundle");
+  CHECK(bundle.body.size() <= whole + 500);
+  CHECK(bundle.at({"truncated"}) == "true");
+  CHECK(bundle.at({"truncatedReason"}) == "spans_truncated_to_size_cap");
+  CHECK(bundle.at({"events"}) == out.rig.get("/v1/runs/" + run + "/events/poll").at({"events"}));
 }
 
 TEST_CASE("a bundle of a run that waits says what it waits for", "[wire][bundle]") {
@@ -272,7 +310,7 @@ TEST_CASE("the audit log has who did what through the surface, and verifies", "[
   CHECK(verified.at({"toSeq"}) == "100");
   CHECK(verified.at({"chainValid"}) == "true");
   CHECK(verified.at({"anomalies"}) == "[]");
-  CHECK(out.rig.get("/v1/audit/verify").at({"toSeq"}) == "4");
+  CHECK(out.rig.get("/v1/audit/verify").at({"toSeq"}) == "5");  // the key's first use is an entry too
   CHECK(occurrences(out.rig.get("/v1/audit/verify").at({"checkpoints"}), "\"signature\"") == 1);
   std::string log;
   REQUIRE(out.rig.store
@@ -282,14 +320,38 @@ TEST_CASE("the audit log has who did what through the surface, and verifies", "[
                        return true;
                      })
               .ok());
-  for (const char* action : {"webhook.register", "run.create", "run.cancel", "webhook.unregister"}) {
+  for (const char* action : {"key.used", "webhook.register", "run.create", "run.cancel", "webhook.unregister"}) {
     INFO(action);
     CHECK(occurrences(log, std::string("\"action\":\"") + action + "\"") == 1);
   }
-  CHECK(occurrences(log, "\"actor\":\"api-key:") == 4);
+  CHECK(occurrences(log, "\"actor\":\"api-key:") == 5);
   CHECK(out.rig.get("/v1/audit/verify?fromSeq=-1").status == 400);
   CHECK(out.rig.get("/v1/audit/verify?toSeq=x").status == 400);
   CHECK(out.rig.get("/v1/audit/verify", {}, "key-reader").status == 403);
   CHECK(out.rig.get("/v1/audit/checkpoints").at({"signingKey", "algorithm"}) == "ed25519");
   CHECK(out.rig.get("/v1/audit/checkpoints", {}, "key-reader").status == 403);
+}
+
+TEST_CASE("a key's use is in the audit log once, whatever it asks for; a refused key's is not", "[wire][audit]") {
+  OutboundRig out;
+  const auto entries = [&] {
+    REQUIRE(out.audit->verify({}, {}).ok());
+    std::string log;
+    REQUIRE(out.rig.store
+                ->scan({"Ye", "Yf", false},
+                       [&](std::string_view, std::string_view row) {
+                         log += row;
+                         return true;
+                       })
+                .ok());
+    return log;
+  };
+  for (int i = 0; i < 500; ++i) CHECK(out.rig.get("/v1/runs", {}, "key-b").status == 200);
+  CHECK(out.rig.get("/v1/runs", {}, "no-key").status == 401);
+  CHECK(out.rig.get("/.well-known/openwop", {}, "").status == 200);
+  const std::string log = entries();
+  CHECK(occurrences(log, "\"action\":\"key.used\"") == 1);
+  CHECK_THAT(log, Catch::Contains("\"target\":\"key:" + ApiKey::of("key-b").id) && !Catch::Contains("key-b\""));
+  CHECK(out.rig.get("/v1/audit/verify", {}, "key-reader").status == 403);  // accepted as a key, lacks the scope
+  CHECK(occurrences(entries(), "\"action\":\"key.used\"") == 2);
 }

@@ -26,7 +26,9 @@
 #include "openwop/ids.h"
 #include "openwop/interrupt_token.h"
 #include "openwop/protocol/http.h"
+#include "openwop/protocol/test_runs.h"
 #include "openwop/result.h"
+#include "openwop/telemetry.h"
 #include "openwop/webhooks.h"
 
 namespace openwop {
@@ -55,6 +57,9 @@ struct ApiKey {
   [[nodiscard]] static ApiKey of(std::string_view key, std::string tenant = "default",
                                  std::vector<std::string> scopes = all_scopes());
 };
+
+/// SurfaceOptions::separate_test_data: what the tenant of a test key ends with.
+inline constexpr std::string_view kTestTenantSuffix = "/test";
 
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
 
@@ -100,6 +105,16 @@ struct SurfaceOptions {
   bool advertise_fixtures = false;
   /// Published as `observability`: a serialized object, such as observability_block() gives. Empty: not published.
   std::string observability = {};
+
+  /// Counts creates that lost against a claim (openwop.run.claim.conflicts); null: not counted.
+  std::shared_ptr<MetricSink> metrics = {};
+
+  /// Also an observer of the engine: runs that were made with a test key show `testRun: true`. Null: nothing is marked.
+  std::shared_ptr<TestRuns> test_runs = {};
+  /// Test keys act in a tenant of their own, `<tenant>/test`, so that neither kind of key reaches what the other has
+  /// made: runs, interrupts, webhooks, idempotency keys, claims, agents' memory. No key may be bound to a tenant that
+  /// ends so. A test key may name either as its tenantId.
+  bool separate_test_data = false;
 
   /// Both are also observers of the engine (EngineOptions::observers). Null: their routes are not advertised and answer
   /// 404.

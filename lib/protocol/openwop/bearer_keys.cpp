@@ -59,6 +59,11 @@ std::string_view bearer_token(const http::Headers& headers) {
 }  // namespace
 
 void KeyRing::replace(std::vector<ApiKey> keys) {
+  if (test_keys_ == TestKeys::apart) {
+    for (ApiKey& key : keys) {
+      if (key.test) key.tenant += kTestTenantSuffix;
+    }
+  }
   auto fresh = std::make_shared<const std::vector<ApiKey>>(std::move(keys));
   const std::lock_guard lock(mutex_);
   keys_ = std::move(fresh);
@@ -90,6 +95,16 @@ bool KeyRing::has_test_key(std::int64_t now_ms) const {
   const auto ring = keys();
   return std::any_of(ring->begin(), ring->end(),
                      [now_ms](const ApiKey& key) { return key.test && !is_over(key, now_ms); });
+}
+
+std::string actor_of(const ApiKey& key) {
+  return (key.test ? std::string(kTestActorPrefix) : std::string("api-key:")) + key.actor();
+}
+
+bool may_name_tenant(const SurfaceOptions& options, const ApiKey& key, std::string_view tenant) {
+  if (tenant == key.tenant) return true;
+  const bool apart = options.separate_test_data && key.test;
+  return apart && key.tenant == std::string(tenant).append(kTestTenantSuffix);
 }
 
 bool has_scope(const ApiKey& key, std::string_view scope) {

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -11,10 +12,13 @@
 
 namespace openwop::wire {
 
+/// Which tenant a test key acts in: the one it is bound to, or one beside it (SurfaceOptions::separate_test_data).
+enum class TestKeys : std::uint8_t { in_their_tenant, apart };
+
 /// The keys of a surface; replaced as a whole. Thread-safe.
 class KeyRing {
  public:
-  explicit KeyRing(std::vector<ApiKey> keys) { replace(std::move(keys)); }
+  KeyRing(std::vector<ApiKey> keys, TestKeys test_keys) : test_keys_(test_keys) { replace(std::move(keys)); }
 
   void replace(std::vector<ApiKey> keys);
 
@@ -29,9 +33,16 @@ class KeyRing {
  private:
   [[nodiscard]] std::shared_ptr<const std::vector<ApiKey>> keys() const;
 
+  const TestKeys test_keys_;
   mutable std::mutex mutex_;
   std::shared_ptr<const std::vector<ApiKey>> keys_;
 };
+
+/// Who acts with the key: "api-key:ci", "test-key:ci".
+[[nodiscard]] std::string actor_of(const ApiKey& key);
+
+/// A request with the key may name this tenant.
+[[nodiscard]] bool may_name_tenant(const SurfaceOptions& options, const ApiKey& key, std::string_view tenant);
 
 [[nodiscard]] bool has_scope(const ApiKey& key, std::string_view scope);
 

@@ -74,7 +74,8 @@ Status read_permitted(std::string_view body, const SurfaceParts& surface, const 
   if (const auto raw = json::member(body, "tenantId")) {
     auto tenant = read_text(*raw, "tenantId", kMaxTenantCharacters);
     if (!tenant) return std::move(tenant).error();
-    if (*tenant != key.tenant) return Error{ErrorCode::forbidden, "the key is not bound to that tenant"};
+    if (!may_name_tenant(surface.options, key, *tenant))
+      return Error{ErrorCode::forbidden, "the key is not bound to that tenant"};
   }
   if (const auto raw = json::member(body, "configurable")) {
     if (auto checked = check_configurable(*raw, key, surface.options); !checked) return checked;
@@ -159,7 +160,7 @@ Result<http::Response> execute(SurfaceParts& surface, const Call& call, std::opt
   if (auto dedup = read_dedup(call, *read); !dedup) return std::move(dedup).error();
   const auto make = make_created(surface.options.public_url, read->workflow_id);
   read->forced_engine_version = *version;
-  read->created_by = "api-key:" + call.key->actor();
+  read->created_by = actor_of(*call.key);
   read->claim = std::move(claim);
   if (call.trace) {
     read->traceparent = format_traceparent(*call.trace);
@@ -182,6 +183,10 @@ Result<http::Response> execute(SurfaceParts& surface, const Call& call, std::opt
   // OpenAPI 1.0 gives this operation no 404, and the text asks for 400 (§3.2 rule 2).
   if (error.code == ErrorCode::workflow_not_found) return invalid_field("workflowId", "names no workflow of this host");
   if (error.code == ErrorCode::run_already_active) {
+    if (surface.options.metrics) {
+      surface.options.metrics->record(Metric::claim_conflicts, 1,
+                                      {{"transport", "rest"}, {"openwop.tenant_id", call.tenant()}});
+    }
     // Nothing tells when the run will end; a claim is free at that moment.
     error.details = with_detail(error.details, "retryAfter", std::to_string(surface.options.retry_after_s));
   }

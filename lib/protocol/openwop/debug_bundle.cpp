@@ -1,5 +1,7 @@
 // GET /v1/runs/{runId}/debug-bundle (protocol 02 §13, 01 §20): one run for a person who looks for a fault.
 //
+// The spans are made from the events. Of what does not fit, spans go first, then events from the end.
+//
 // What callers put in and what nodes keep stays out (inputs and variables are empty), whatever it is. The events are
 // those of the log, masked when they were written, by the mode that the bundle names.
 #include <algorithm>
@@ -10,6 +12,7 @@
 #include "openwop/json.h"
 #include "openwop/time.h"
 #include "protocol/openwop/answer.h"
+#include "protocol/openwop/bundle_spans.h"
 #include "protocol/openwop/routes.h"
 
 namespace openwop::wire {
@@ -87,7 +90,7 @@ struct Events {
 
 /// The log up to where the run was read, as far as it fits: a prefix remains.
 Result<Events> append_events(std::string& out, SurfaceParts& surface, const Call& call, const RunView& run,
-                             std::size_t max_events) {
+                             std::size_t max_events, BundleSpans& spans) {
   Events events;
   const std::string run_text = run.run_id.text();
   out += '[';
@@ -106,6 +109,7 @@ Result<Events> append_events(std::string& out, SurfaceParts& surface, const Call
       return false;
     }
     ++events.count;
+    spans.follow(event);
     if (!event.node_id.empty()) events.nodes.emplace(event.node_id);
     return true;
   });
@@ -151,9 +155,13 @@ Result<http::Reply> get_debug_bundle(SurfaceParts& surface, const Call& call) {
     const MaskingMode masking = run->header.masking;
     bundle.boolean("redactionApplied", masking != MaskingMode::passthrough);
     bundle.string("redactionMode", masking_mode_name(masking));
-    bundle.raw("spans", "[]");
-    const auto events = append_events(bundle.value_of("events"), surface, call, *run, max_events);
-    if (!events) return events.error();
+    BundleSpans spans(*run);
+    auto events = append_events(bundle.value_of("events"), surface, call, *run, max_events, spans);
+    if (!events) return std::move(events).error();
+    const std::size_t room =
+        surface.options.max_debug_bundle_bytes - std::min(surface.options.max_debug_bundle_bytes, kTailBytes);
+    const bool all_spans = spans.append(bundle.value_of("spans"), room);
+    if (!all_spans && events->truncated.empty()) events->truncated = "spans_truncated_to_size_cap";
     json::ObjectWriter(bundle.value_of("metrics"))
         .integer("nodeCount", static_cast<std::int64_t>(events->nodes.size()))
         .integer("eventCount", static_cast<std::int64_t>(events->count));

@@ -204,7 +204,8 @@ class RunEventStream final : public http::EventStream {
   }
 
   void send_snapshot(std::uint64_t sequence) {
-    frames_.item(sequence, "state.snapshot", [this](std::string& out) { append_run_snapshot(out, *view_); });
+    frames_.item(sequence, "state.snapshot",
+                 [this](std::string& out) { append_run_snapshot(out, *view_, plan_.kind); });
   }
 
   void end() {

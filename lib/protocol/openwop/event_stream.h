@@ -13,6 +13,7 @@
 
 #include "openwop/engine.h"
 #include "openwop/protocol/http.h"
+#include "protocol/openwop/run_snapshot.h"
 #include "protocol/openwop/stream_mode.h"
 #include "protocol/openwop/surface_parts.h"
 
@@ -21,6 +22,7 @@ namespace openwop::wire {
 struct EventStreamPlan {
   std::string tenant;
   RunId run_id;
+  RunKind kind = RunKind::production;
   StreamModes modes;
   /// Longest time an event is held back for its batch; 0: no batches.
   std::int64_t buffer_ms = 0;

@@ -123,7 +123,7 @@ Result<http::Reply> fork_run(SurfaceParts& surface, const Call& call) {
     if (!fork) return std::move(fork).error();
     fork->tenant = call.tenant();
     fork->source_run = *source;
-    fork->forked_by = "api-key:" + call.key->actor();
+    fork->forked_by = actor_of(*call.key);
     if (call.trace) {
       fork->traceparent = format_traceparent(*call.trace);
       fork->tracestate = call.trace->tracestate;

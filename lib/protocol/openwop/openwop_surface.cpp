@@ -32,6 +32,13 @@ Result<RunId> run_id_of(const Call& call) {
   return *id;
 }
 
+Result<RunKind> run_kind(const SurfaceParts& surface, const RunId& run) {
+  if (!surface.options.test_runs) return RunKind::production;
+  const auto is_test = surface.options.test_runs->contains(run);
+  if (!is_test) return is_test.error();
+  return *is_test ? RunKind::test : RunKind::production;
+}
+
 namespace {
 
 void log(const SurfaceParts& surface, LogLevel level, std::string_view message, std::string_view fields) {
@@ -134,19 +141,24 @@ Status admit_caller(SurfaceParts& surface, const http::Request& request, const R
                     KeyPointer& key) {
   const std::int64_t now_ms = surface.engine.now_ms();
   auto found = surface.keys.authenticate(request.headers, now_ms);
-  if (found) key = *std::move(found);
+  if (found) {
+    key = *std::move(found);
+    if (surface.options.audit) {
+      surface.options.audit->key_used({.key_id = key->id, .principal = key->actor(), .tenant = key->tenant});
+    }
+  }
   if (is_public) {
     const bool forced = surface.options.force_rate_limit && match.route != nullptr && match.route->load == Load::free;
     return forced ? surface.discovery_rate.take("", RateScope::route, now_ms) : Status{};
   }
-  if (!found) return std::move(found).error();
+  if (!key) return std::move(found).error();
   return surface.rates.take(key->id, RateScope::key, now_ms);
 }
 
 /// A tenant that a query names has to be the key's own, before anything is looked up (protocol 01 §4.4).
-Status check_tenant(const Call& call) {
+Status check_tenant(const SurfaceParts& surface, const Call& call) {
   const auto tenant = call.target.parameter("tenantId");
-  if (!tenant || call.key == nullptr || *tenant == call.key->tenant) return {};
+  if (!tenant || call.key == nullptr || may_name_tenant(surface.options, *call.key, *tenant)) return {};
   return Error{ErrorCode::forbidden, "the key is not bound to that tenant"};
 }
 
@@ -185,7 +197,7 @@ Result<http::Reply> answer(SurfaceParts& surface, const http::Request& request, 
     if (auto scope = require_scope(*call.key, needed); !scope) return std::move(scope).error();
     rest.remove_prefix(std::min(rest.size(), needed.size() + 1));
   }
-  if (auto tenant = check_tenant(call); !tenant) return std::move(tenant).error();
+  if (auto tenant = check_tenant(surface, call); !tenant) return std::move(tenant).error();
   for (const std::string_view raw : match.raw_values) {
     auto value = decode_segment(raw);
     if (!value) return std::move(value).error();

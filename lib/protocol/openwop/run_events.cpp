@@ -78,8 +78,11 @@ Result<http::Reply> whole_log(SurfaceParts& surface, const Call& call, const Run
 
 Result<http::Reply> open_stream(SurfaceParts& surface, const Call& call, const RunId& run_id, const RunProgress& run,
                                 StreamModes modes, std::int64_t buffer_ms) {
+  const auto kind = run_kind(surface, run_id);
+  if (!kind) return kind.error();
   EventStreamPlan plan{.tenant = std::string(call.tenant()),
                        .run_id = run_id,
+                       .kind = *kind,
                        .modes = modes,
                        .buffer_ms = buffer_ms,
                        .traceparent = call.traceparent};

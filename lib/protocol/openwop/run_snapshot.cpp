@@ -138,7 +138,7 @@ void add_cost(json::ObjectWriter& snapshot, const RunCost& cost) {
   json::ObjectWriter(snapshot.value_of("metrics")).raw("openwopCost", cost.total().to_json());
 }
 
-std::string unredacted_snapshot(const RunView& run) {
+std::string unredacted_snapshot(const RunView& run, RunKind kind) {
   const RunState& state = run.state;
   std::string out;
   {
@@ -173,6 +173,7 @@ std::string unredacted_snapshot(const RunView& run) {
       snapshot.integer("fromSeq", static_cast<std::int64_t>(fork->from_sequence));
       snapshot.string("forkMode", fork_mode_name(fork->mode));
     }
+    if (kind == RunKind::test) snapshot.boolean("testRun", true);
     add_cost(snapshot, state.cost);
   }
   return out;
@@ -187,8 +188,8 @@ void append_interrupt_payload(std::string& out, const InterruptState& interrupt)
   if (interrupt.timeout_ms > 0) payload.integer("timeoutMs", interrupt.timeout_ms);
 }
 
-void append_run_snapshot(std::string& out, const RunView& run, const InterruptLink* link) {
-  std::string text = unredacted_snapshot(run);
+void append_run_snapshot(std::string& out, const RunView& run, RunKind kind, const InterruptLink* link) {
+  std::string text = unredacted_snapshot(run, kind);
   if (run.workflow && run.header.masking != MaskingMode::passthrough) {
     // A node may have copied a sensitive value to where nothing is marked.
     if (auto clean = scrub_known_json(text, sensitive_texts(*run.workflow, run.state))) text = *std::move(clean);

@@ -3,6 +3,7 @@
 // Thread-safety: a free function, safe from any thread.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "openwop/engine.h"
@@ -15,9 +16,12 @@ struct InterruptLink {
   std::string callback_url;
 };
 
+/// What kind of key a run was made with; shown as `testRun: true`, an extra member of the open document.
+enum class RunKind : std::uint8_t { production, test };
+
 /// Appends the snapshot of a run. Sensitive variables and channels are shown by the run's masking
 /// mode; what looks like a secret is "[REDACTED]" wherever it stands.
-void append_run_snapshot(std::string& out, const RunView& run, const InterruptLink* link = nullptr);
+void append_run_snapshot(std::string& out, const RunView& run, RunKind kind, const InterruptLink* link = nullptr);
 
 /// The closed InterruptPayload {kind, key, data, resumeSchema?, timeoutMs?}.
 void append_interrupt_payload(std::string& out, const InterruptState& interrupt);

@@ -1,10 +1,11 @@
 // Reading runs: GET /v1/runs/{runId} (protocol 01 §3.3), and two routes of this host's own:
 //
 //   GET /v1/runs?status=&workflowId=&tag=&createdFrom=&createdBefore=&cursor=&limit=
-//     {"runs":[{runId, workflowId, status, createdAt, changedAt}], "nextCursor"?}   newest first
+//     {"runs":[{runId, workflowId, status, createdAt, changedAt, testRun?}], "nextCursor"?}   newest first
 //   GET /v1/runs/{runId}/explain
 //     what the run waits for, since when, until when, and who may act
 #include <optional>
+#include <vector>
 
 #include "openwop/json.h"
 #include "openwop/time.h"
@@ -32,13 +33,19 @@ Result<RunFilter> read_filter(const Call& call) {
   return filter;
 }
 
-void append_summary(std::string& out, const RunSummary& run) {
-  json::ObjectWriter(out)
-      .string("runId", run.run_id.text())
-      .string("workflowId", run.workflow_id)
-      .string("status", status_name(run.status))
-      .string("createdAt", format_rfc3339(run.created_ms))
-      .string("changedAt", format_rfc3339(run.changed_ms));
+struct ListedRun {
+  RunSummary summary;
+  RunKind kind = RunKind::production;
+};
+
+void append_summary(std::string& out, const ListedRun& run) {
+  json::ObjectWriter object(out);
+  object.string("runId", run.summary.run_id.text())
+      .string("workflowId", run.summary.workflow_id)
+      .string("status", status_name(run.summary.status))
+      .string("createdAt", format_rfc3339(run.summary.created_ms))
+      .string("changedAt", format_rfc3339(run.summary.changed_ms));
+  if (run.kind == RunKind::test) object.boolean("testRun", true);
 }
 
 }  // namespace
@@ -48,9 +55,11 @@ Result<http::Reply> get_run(SurfaceParts& surface, const Call& call) {
   if (!id) return id.error();
   const auto run = surface.engine.run(call.tenant(), *id);
   if (!run) return run.error();
+  const auto kind = run_kind(surface, *id);
+  if (!kind) return kind.error();
   std::string body;
   const auto link = interrupt_link(surface, call, *run);
-  append_run_snapshot(body, *run, link ? &*link : nullptr);
+  append_run_snapshot(body, *run, *kind, link ? &*link : nullptr);
   return http::Reply(json_response(200, std::move(body)));
 }
 
@@ -61,7 +70,14 @@ Result<http::Reply> list_runs(SurfaceParts& surface, const Call& call) {
   if (!asked) return asked.error();
   const auto page = surface.engine.list_runs(*filter, asked->cursor, asked->limit);
   if (!page) return page.error();
-  return http::Reply(page_response("runs", page->runs, cursor_to_hex(page->cursor), append_summary));
+  std::vector<ListedRun> runs;
+  runs.reserve(page->runs.size());
+  for (const RunSummary& summary : page->runs) {
+    const auto kind = run_kind(surface, summary.run_id);
+    if (!kind) return kind.error();
+    runs.push_back({summary, *kind});
+  }
+  return http::Reply(page_response("runs", runs, cursor_to_hex(page->cursor), append_summary));
 }
 
 Result<http::Reply> explain_run(SurfaceParts& surface, const Call& call) {

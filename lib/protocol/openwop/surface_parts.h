@@ -17,6 +17,7 @@
 #include "protocol/openwop/open_waits.h"
 #include "protocol/openwop/rate_limit.h"
 #include "protocol/openwop/request_target.h"
+#include "protocol/openwop/run_snapshot.h"
 
 namespace openwop::wire {
 
@@ -24,7 +25,7 @@ struct SurfaceParts {
   SurfaceParts(Engine& engine_in, SurfaceOptions options_in)
       : engine(engine_in),
         options(std::move(options_in)),
-        keys(std::move(options.keys)),
+        keys(std::move(options.keys), options.separate_test_data ? TestKeys::apart : TestKeys::in_their_tenant),
         rates({options.rate_limit_per_s, options.rate_limit_burst}),
         discovery_rate({kForcedRatePerSecond, kForcedRateBurst}),
         admission({options.max_in_flight, options.max_waiting_requests, options.admission_wait_ms}),
@@ -75,5 +76,8 @@ struct Call {
 
 /// The run that a path names. Errors: run_not_found, also for text that is no run id.
 [[nodiscard]] Result<RunId> run_id_of(const Call& call);
+
+/// What kind of key the run was made with, as far as this host marks runs. Errors: store errors.
+[[nodiscard]] Result<RunKind> run_kind(const SurfaceParts& surface, const RunId& run);
 
 }  // namespace openwop::wire

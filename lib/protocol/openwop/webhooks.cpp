@@ -21,8 +21,9 @@ namespace {
 Error not_offered() { return {ErrorCode::not_found, "this host delivers no webhooks"}; }
 
 // Before anything is looked up, so that a foreign tenant's ids cannot be told from absent ones.
-Status check_tenant(const Call& call, std::string_view tenant) {
-  if (tenant != call.tenant()) return Error{ErrorCode::forbidden, "the key is not bound to that tenant"};
+Status check_tenant(const SurfaceParts& surface, const Call& call, std::string_view tenant) {
+  if (!may_name_tenant(surface.options, *call.key, tenant))
+    return Error{ErrorCode::forbidden, "the key is not bound to that tenant"};
   return {};
 }
 
@@ -67,7 +68,7 @@ Result<RegisterWebhook> read_request(const SurfaceParts& surface, const Call& ca
   if (const auto raw = json::member(*body, "tenantId")) {
     const auto tenant = json::as_string(*raw);
     if (!tenant || tenant->empty()) return invalid_field("tenantId", "has to be a string that is not empty");
-    if (auto allowed = check_tenant(call, *tenant); !allowed) return std::move(allowed).error();
+    if (auto allowed = check_tenant(surface, call, *tenant); !allowed) return std::move(allowed).error();
   }
   Status status;
   json::for_each_member(*body, [&](std::string_view raw_name, std::string_view value) {
@@ -110,8 +111,7 @@ void add_claim(const std::optional<LedgerClaim>& claim, Transaction& transaction
 void add_audit(const SurfaceParts& surface, const Call& call, std::string_view action, const Id& id,
                Transaction& transaction) {
   if (!surface.options.audit) return;
-  AuditEntry entry{
-      .actor = "api-key:" + call.key->actor(), .action = std::string(action), .target = "webhook:" + id.text()};
+  AuditEntry entry{.actor = actor_of(*call.key), .action = std::string(action), .target = "webhook:" + id.text()};
   entry.details.clear();
   json::ObjectWriter(entry.details).string("tenantId", call.tenant());
   surface.options.audit->stage(entry, transaction);
@@ -161,7 +161,7 @@ Result<http::Reply> unregister_webhook(SurfaceParts& surface, const Call& call) 
   const auto keyed = KeyedRequest::read(surface, call);
   if (!keyed) return keyed.error();
   if (const auto tenant = call.target.parameter("tenantId")) {
-    if (auto allowed = check_tenant(call, *tenant); !allowed) return std::move(allowed).error();
+    if (auto allowed = check_tenant(surface, call, *tenant); !allowed) return std::move(allowed).error();
   }
   const auto no_body = [](const RunId&, RunStatus) { return std::string(); };
   auto response = keyed->answer(204, no_body, [&](std::optional<LedgerClaim> claim) -> Result<http::Response> {
