@@ -2,9 +2,12 @@
 # test/fuzz/corpus/<target>, and random changes of them. OPENWOP_FUZZ links libFuzzer (Clang), which is guided by
 # coverage; otherwise test/fuzz/driver.cpp takes the same command line.
 
-set(openwop_fuzz_targets expression json records token workflow)
+set(openwop_fuzz_targets expression json records router token workflow)
+set(openwop_fuzz_sources_router "${PROJECT_SOURCE_DIR}/test/fuzz/router_world.cpp")
+set(openwop_fuzz_libraries_router openwop_test_support)
 # Random changes of the corpus in a run of the tests: seconds in all.
 set(openwop_fuzz_runs 2000)
+set(openwop_fuzz_runs_router 300)  # a world to answer requests costs more than a text
 set(openwop_fuzz_dir "${PROJECT_SOURCE_DIR}/test/fuzz")
 
 if(NOT OPENWOP_FUZZ)
@@ -29,7 +32,11 @@ foreach(name IN LISTS openwop_fuzz_targets)
   # What is found goes to the build folder: libFuzzer adds to the first folder that it is given.
   set(found "${PROJECT_BINARY_DIR}/fuzz/${name}")
   file(MAKE_DIRECTORY "${found}")
-  set(arguments -runs=${openwop_fuzz_runs} -seed=1 "-artifact_prefix=${found}/")
+  set(runs ${openwop_fuzz_runs})
+  if(DEFINED openwop_fuzz_runs_${name})
+    set(runs ${openwop_fuzz_runs_${name}})
+  endif()
+  set(arguments -runs=${runs} -seed=1 "-artifact_prefix=${found}/")
   if(EXISTS "${openwop_fuzz_dir}/dict/${name}.dict")
     list(APPEND arguments "-dict=${openwop_fuzz_dir}/dict/${name}.dict")
   endif()
