@@ -4,6 +4,10 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 LISTEN ?= 127.0.0.1:8080
 STORE  ?= rocksdb:./openwop-data
+# How long `make fuzz` runs each target; `FUZZ_PRESET=fuzz` takes Clang and libFuzzer.
+SECONDS     ?= 60
+FUZZ_PRESET ?= asan
+FUZZ_TARGETS = $(notdir $(wildcard test/fuzz/corpus/*))
 # More arguments for `make run`.
 ARGS   ?=
 
@@ -13,7 +17,7 @@ WITH_ALL := -DOPENWOP_BUILD_TESTS=ON -DOPENWOP_BUILD_BENCHMARKS=ON
 SOURCES   = $(shell find include lib examples test benchmarks -name '*.h' -o -name '*.cpp' 2>/dev/null)
 
 .DEFAULT_GOAL := build
-.PHONY: run build test picture bench asan tsan clang format format-check tidy layering install deps clean
+.PHONY: run build test picture bench asan tsan clang fuzz format format-check tidy layering install deps clean
 
 # Build the reference server and start it. Nothing that only the tests need is installed or built.
 run:
@@ -55,6 +59,16 @@ clang:
 	cmake --preset clang
 	cmake --build --preset clang -j $(JOBS)
 	ctest --preset clang -j $(JOBS)
+
+# Under sanitizers. What is found is kept in the build folder, with the command that repeats it.
+fuzz:
+	@$(DEPS) $(if $(filter fuzz,$(FUZZ_PRESET)),lint,test)
+	cmake --preset $(FUZZ_PRESET)
+	cmake --build --preset $(FUZZ_PRESET) -j $(JOBS) --target fuzz_targets
+	@for t in $(FUZZ_TARGETS); do echo "== $$t"; found=build/$(FUZZ_PRESET)/fuzz/$$t; mkdir -p $$found; \
+	dict=; if [ -f test/fuzz/dict/$$t.dict ]; then dict=-dict=test/fuzz/dict/$$t.dict; fi; \
+	build/$(FUZZ_PRESET)/bin/fuzz_$$t -max_total_time=$(SECONDS) -seed=$$(date +%s) -artifact_prefix=$$found/ $$dict \
+	$$found test/fuzz/corpus/$$t || exit 1; done
 
 format:
 	@$(DEPS) format

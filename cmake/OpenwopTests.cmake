@@ -72,7 +72,7 @@ foreach(file IN LISTS openwop_test_files)
   list(APPEND openwop_test_dirs "${name}")
 endforeach()
 list(REMOVE_DUPLICATES openwop_test_dirs)
-list(REMOVE_ITEM openwop_test_dirs support install)
+list(REMOVE_ITEM openwop_test_dirs support install fuzz)
 
 foreach(name IN LISTS openwop_test_dirs)
   set(target openwop_test_${name})

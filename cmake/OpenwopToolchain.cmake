@@ -25,6 +25,15 @@ if(OPENWOP_SANITIZE)
   endif()
 endif()
 
+if(OPENWOP_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "OPENWOP_FUZZ needs Clang, which has libFuzzer; without it the targets have a driver of ours")
+  endif()
+  # Coverage of everything, for libFuzzer to be guided by; the targets link it.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_link_options(-fsanitize=fuzzer-no-link)
+endif()
+
 if(OPENWOP_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(OPENWOP_CCACHE_PROGRAM ccache)
   find_program(OPENWOP_ENV_PROGRAM env)

@@ -56,21 +56,6 @@ pid_t start_process(std::vector<std::string> words, const std::string& out, cons
 
 }  // namespace
 
-std::string Answer::at(std::initializer_list<std::string_view> path) const {
-  std::string_view value = body;
-  for (const std::string_view name : path) {
-    const auto found = json::member(value, name);
-    if (!found) return {};
-    value = *found;
-  }
-  return json::as_string(value).value_or(std::string(value));
-}
-
-std::string Answer::header(const std::string& name) const {
-  const auto found = headers.find(name);
-  return found == headers.end() ? std::string() : found->second;
-}
-
 Server::Server(std::vector<std::string> arguments) {
   std::vector<std::string> words = {std::string(OPENWOP_TEST_BIN_DIR) + "/openwop-refserver"};
   const auto has = [&](std::string_view name) {

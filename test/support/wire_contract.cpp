@@ -1,14 +1,11 @@
 #include "support/wire_contract.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <mutex>
 #include <optional>
-#include <thread>
 
 #include "openwop/embedded_schemas.h"
-#include "support/catch.h"
 #include "support/component_schemas.h"
 #include "support/server.h"
 
@@ -244,32 +241,6 @@ Problems frame_problems(std::string_view frames) {
 
 Problems schema_problems(std::string_view name, std::string_view json_text) {
   return judged(component(name), json_text);
-}
-
-namespace {
-
-const std::thread::id kTestThread = std::this_thread::get_id();
-std::mutex kept_mutex;
-Problems kept;
-
-}  // namespace
-
-void report_contract_problems(std::string_view about, const Problems& problems) {
-  for (const std::string& problem : problems) {
-    const std::string text = std::string(about).append(": ").append(problem);
-    if (std::this_thread::get_id() == kTestThread) {
-      FAIL_CHECK("against schemas/openapi.json: " << text);
-    } else {
-      const std::lock_guard lock(kept_mutex);
-      kept.push_back(text);
-    }
-  }
-}
-
-bool print_kept_contract_problems() {
-  const std::lock_guard lock(kept_mutex);
-  for (const std::string& problem : kept) std::fprintf(stderr, "against schemas/openapi.json: %s\n", problem.c_str());
-  return !kept.empty();
 }
 
 }  // namespace openwop::test

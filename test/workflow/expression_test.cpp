@@ -194,6 +194,8 @@ constexpr Case kValues[] = {
     {"round(-2.5)", "-3"},
     {"round(7)", "7"},
     {"floor(1e300)", "1e+300"},
+    {"-9223372036854775808.0 * 10", "-9.223372036854776e+19"},
+    {"18446744073709551615.0 + 1", "1.8446744073709552e+19"},
     {"coalesce(variables.no, output.missing, 'd')", R"("d")"},
     {"coalesce(null)", "null"},
     {"len(string(variables.n)) + 1", "2"},

@@ -67,8 +67,13 @@ inline Value value_from(std::string_view raw) {
 }
 
 inline void append_double(std::string& out, double value) {
+  // Written out, a whole number of 20 digits would be an integer of more than 64 bits, which json::check() refuses.
+  constexpr double kTwoTo63 = 9223372036854775808.0;
   std::array<char, 32> digits;
-  out.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr);
+  const auto written = std::abs(value) < kTwoTo63 ? std::to_chars(digits.data(), digits.data() + digits.size(), value)
+                                                  : std::to_chars(digits.data(), digits.data() + digits.size(), value,
+                                                                  std::chars_format::scientific);
+  out.append(digits.data(), written.ptr);
 }
 
 inline void append_json(std::string& out, const Value& value) {
