@@ -24,6 +24,7 @@
 #include <string_view>
 #include <vector>
 
+#include "openwop/detail/json_dom.h"
 #include "openwop/result.h"
 
 namespace openwop::json {
@@ -307,19 +308,9 @@ inline std::optional<std::string> as_string(std::string_view raw) {
   return unescape(detail::trim(raw));
 }
 inline std::optional<std::int64_t> as_int(std::string_view raw) {
-  raw = detail::trim(raw);
-  std::int64_t value = 0;
-  const auto [end, code] = std::from_chars(raw.data(), raw.data() + raw.size(), value);
-  if (code != std::errc{} || end != raw.data() + raw.size()) return std::nullopt;
-  return value;
+  return detail::read_integer<std::int64_t>(detail::trim(raw));
 }
-inline std::optional<double> as_number(std::string_view raw) {
-  raw = detail::trim(raw);
-  double value = 0;
-  const auto [end, code] = std::from_chars(raw.data(), raw.data() + raw.size(), value);
-  if (code != std::errc{} || end != raw.data() + raw.size()) return std::nullopt;
-  return value;
-}
+inline std::optional<double> as_number(std::string_view raw) { return detail::read_double(detail::trim(raw)); }
 inline std::optional<bool> as_bool(std::string_view raw) {
   raw = detail::trim(raw);
   if (raw == "true") return true;
@@ -442,11 +433,20 @@ using Value = rapidjson::Value;
 
 /// A DOM of checked text. Errors: validation_error with the byte offset.
 inline Result<Document> parse(std::string_view text) {
+  constexpr unsigned kFlags = rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseIterativeFlag;
   Document document;
-  document.Parse<rapidjson::kParseFullPrecisionFlag | rapidjson::kParseIterativeFlag>(text.data(), text.size());
-  if (document.HasParseError()) {
-    return Error{ErrorCode::validation_error, std::string(rapidjson::GetParseError_En(document.GetParseError())) +
-                                                  " at byte " + std::to_string(document.GetErrorOffset())};
+  rapidjson::ParseResult result;
+  const auto build = [&](Document& target) {
+    rapidjson::MemoryStream bytes(text.data(), text.size());
+    rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> stream(bytes);
+    detail::DomBuilder builder(target);
+    result = rapidjson::Reader().Parse<kFlags>(stream, builder);
+    return !result.IsError();
+  };
+  document.Populate(build);
+  if (result.IsError()) {
+    return Error{ErrorCode::validation_error, std::string(rapidjson::GetParseError_En(result.Code())) + " at byte " +
+                                                  std::to_string(result.Offset())};
   }
   return document;
 }

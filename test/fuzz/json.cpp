@@ -17,11 +17,13 @@ namespace {
 
 /// Nothing where it is not JSON for RapidJSON, which then also looks at encodings.
 bool rapidjson_takes(std::string_view text) {
-  rapidjson::Document document;
+  // Numbers as text: reading them, RapidJSON asserts on some.
   constexpr unsigned kFlags =
-      rapidjson::kParseFullPrecisionFlag | rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
-  document.Parse<kFlags>(text.data(), text.size());
-  return !document.HasParseError();
+      rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
+  rapidjson::MemoryStream bytes(text.data(), text.size());
+  rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> stream(bytes);
+  rapidjson::BaseReaderHandler<> nobody;
+  return !rapidjson::Reader().Parse<kFlags>(stream, nobody).IsError();
 }
 
 bool same_kind(json::Kind kind, const json::Value& value) {
@@ -46,15 +48,10 @@ void compare_scalar(std::string_view raw, const json::Value& value) {
   if (!value.IsNumber()) return;
   const auto whole = json::as_int(raw);
   if (value.IsInt64() && raw.find_first_of(".eE") == std::string_view::npos) {
-    // RapidJSON reads -0 as a double.
     expect(whole == value.GetInt64(), "both read the same integer", raw);
   }
-  if (const auto number = json::as_number(raw)) {
-    expect(*number == value.GetDouble(), "both read the same double", raw);
-  } else {
-    // Digits that underflow are out of range for one, and zero or the smallest for the other.
-    expect(std::abs(value.GetDouble()) < 1e-300, "every number that passed is read", raw);
-  }
+  const auto number = json::as_number(raw);
+  expect(number && *number == value.GetDouble(), "both read the same double", raw);
 }
 
 // Whole numbers that a double cannot hold: canonical JSON may not tell them apart.

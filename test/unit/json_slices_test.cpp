@@ -339,10 +339,41 @@ TEST_CASE("an object writer puts commas, quotes and braces where they belong") {
   CHECK(json::check(out).ok());
 }
 
+TEST_CASE("the DOM holds numbers as they are read without one") {
+  const std::vector<std::string> spelled = {"0e99",
+                                            "-0.0e99",
+                                            "2e-325",
+                                            "-3e-400",
+                                            "0.1",
+                                            "1e308",
+                                            "4.9e-324",
+                                            "-0",
+                                            "18446744073709551615.5e4",
+                                            "9223372036854775808",
+                                            "1E+2",
+                                            "0.000001e-330"};
+  for (const std::string& text : spelled) {
+    INFO(text);
+    const auto document = json::parse("[" + text + "]");
+    REQUIRE(document.ok());
+    const auto number = json::as_number(text);
+    REQUIRE(number);
+    CHECK((*document)[0].GetDouble() == *number);
+  }
+  CHECK_FALSE(json::parse("1e400").ok());
+  CHECK_FALSE(json::as_number("1e400"));
+  CHECK_FALSE(json::as_number("-1e400"));
+}
+
 TEST_CASE("equality is of values, not of spelling") {
   CHECK(json::equal(R"({"a":1,"b":[1,2]})", R"( {"b":[1, 2.0],"\u0061":1} )"));
   CHECK(json::equal("1", "1.0"));
   CHECK(json::equal("\"a\"", "\"\\u0061\""));
+  CHECK(json::equal("0e99", "0"));
+  CHECK(json::equal("-0", "0.0"));
+  CHECK(json::equal("123456789012345678901234567890", "1.2345678901234567890123456789e29"));
+  CHECK_FALSE(json::equal("0.0e99", "1.5e79"));
+  CHECK_FALSE(json::equal("18446744073709551615", "18446744073709551614"));
   CHECK_FALSE(json::equal("[1,2]", "[2,1]"));
   CHECK_FALSE(json::equal(R"({"a":1})", R"({"a":1,"b":2})"));
   CHECK_FALSE(json::equal("1", "\"1\""));
