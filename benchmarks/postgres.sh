@@ -5,15 +5,7 @@
 #   benchmarks/postgres.sh [BIN_DIR] [--quick]
 set -euo pipefail
 
-bin=build/release/bin
-quick=
-for argument in "$@"; do
-  case "$argument" in
-    --quick) quick=--quick ;;
-    -*) echo "usage: $0 [BIN_DIR] [--quick]" >&2; exit 2 ;;
-    *) bin=$argument ;;
-  esac
-done
+. "$(dirname "$0")/arguments.sh"
 bin=$(cd "$bin" && pwd)
 
 programs=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1)

@@ -7,15 +7,7 @@
 # and is removed at the end. Progress and single measurements go to stderr.
 set -eu
 
-bin=build/release/bin
-quick=
-for argument in "$@"; do
-  case "$argument" in
-    --quick) quick=--quick ;;
-    -*) echo "usage: $0 [BIN_DIR] [--quick]" >&2; exit 2 ;;
-    *) bin=$argument ;;
-  esac
-done
+. "$(dirname "$0")/arguments.sh"
 
 data=$(mktemp -d "$bin/../bench-data.XXXXXX")
 trap 'rm -rf "$data"' EXIT

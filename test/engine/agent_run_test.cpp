@@ -32,17 +32,6 @@ WorkflowText orchestrated(const std::string& supervisor, const std::string& disp
 
 WorkflowText noop(const std::string& id) { return WorkflowText(id).node("n", "core.noop"); }
 
-Status answer(EngineRig& rig, const RunId& run, const std::string& node, const std::string& value) {
-  ResolveInterrupt request;
-  request.run_id = run;
-  request.node_id = node;
-  request.resume_value = value;
-  auto resolved = rig.engine->resolve_interrupt(std::move(request));
-  rig.tick();
-  if (!resolved) return std::move(resolved).error();
-  return {};
-}
-
 }  // namespace
 
 TEST_CASE("a run shows the agent of the node that started last, and keeps it") {
@@ -157,7 +146,7 @@ TEST_CASE("a decision of low confidence waits for somebody to ratify it") {
   CHECK(json::member(suspended, "threshold") == "0.7");
   CHECK(json::member(suspended, "observed") == "0.5");
   CHECK(rig.count(run, "agent.decided") == 1);
-  REQUIRE(answer(rig, run, "a", R"({"action":"accept"})").ok());
+  REQUIRE(rig.answer(run, "a", R"({"action":"accept"})").ok());
   CHECK(rig.status(run) == RunStatus::completed);
   CHECK(rig.count(run, "agent.decided") == 2);
 
@@ -263,8 +252,8 @@ TEST_CASE("an orchestrator asks the user, by conversation or by clarification") 
     CHECK(is_waiting(rig.status(run)));
     CHECK(rig.count(run, "conversation.opened") == (routing == "conversation" ? 1U : 0U));
     CHECK(rig.count(run, "clarification.requested") == (routing == "conversation" ? 0U : 1U));
-    REQUIRE(answer(rig, run, "dispatch",
-                   routing == "conversation" ? R"("the blue one")" : R"({"answers":{"answer":"the blue one"}})")
+    REQUIRE(rig.answer(run, "dispatch",
+                       routing == "conversation" ? R"("the blue one")" : R"({"answers":{"answer":"the blue one"}})")
                 .ok());
     CHECK(rig.status(run) == RunStatus::completed);
     CHECK(decisions(rig, run) == Lines{"ask-user", "terminate"});
@@ -280,9 +269,9 @@ TEST_CASE("a supervisor of low confidence holds its decision until it is ratifie
   rig.tick();
   CHECK(rig.status(run) == RunStatus::waiting_approval);
   CHECK(decisions(rig, run).empty());
-  CHECK_FALSE(answer(rig, run, "supervisor", R"({"kind":"next-worker","nextWorkerIds":[]})").ok());
+  CHECK_FALSE(rig.answer(run, "supervisor", R"({"kind":"next-worker","nextWorkerIds":[]})").ok());
   CHECK(rig.status(run) == RunStatus::waiting_approval);
-  REQUIRE(answer(rig, run, "supervisor", R"({"kind":"next-worker","nextWorkerIds":["first"]})").ok());
+  REQUIRE(rig.answer(run, "supervisor", R"({"kind":"next-worker","nextWorkerIds":["first"]})").ok());
   CHECK(rig.status(run) == RunStatus::completed);
   CHECK(decisions(rig, run) == Lines{"next-worker", "terminate"});
 }

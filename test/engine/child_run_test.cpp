@@ -34,14 +34,9 @@ std::string output_of(const EngineRig& rig, const RunId& run, const std::string&
 }
 
 void resolve(EngineRig& rig, const RunId& run, const std::string& node, const std::string& value) {
-  ResolveInterrupt request;
-  request.run_id = run;
-  request.node_id = node;
-  request.resume_value = value;
-  const auto resolved = rig.engine->resolve_interrupt(std::move(request));
+  const auto resolved = rig.answer(run, node, value);
   INFO((resolved.ok() ? std::string() : resolved.error().message));
   REQUIRE(resolved.ok());
-  rig.tick();
 }
 
 }  // namespace

@@ -9,16 +9,7 @@ WorkflowText gate(const std::string& config, const std::string& more = "") {
   return WorkflowText("talk").node("convo", "core.conversationGate", config).root(more);
 }
 
-Status say(EngineRig& rig, const RunId& run, const std::string& value) {
-  ResolveInterrupt request;
-  request.run_id = run;
-  request.node_id = "convo";
-  request.resume_value = value;
-  auto resolved = rig.engine->resolve_interrupt(std::move(request));
-  rig.tick();
-  if (!resolved) return std::move(resolved).error();
-  return {};
-}
+Status say(EngineRig& rig, const RunId& run, const std::string& value) { return rig.answer(run, "convo", value); }
 
 std::string output(const EngineRig& rig, const RunId& run, std::string_view name) {
   return std::string(json::member(rig.view(run).state.nodes.at("convo").outputs, name).value_or("nothing"));

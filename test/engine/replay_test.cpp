@@ -208,12 +208,7 @@ TEST_CASE("behind a divergence events name the causes that the source names", "[
   rig.tick();
   for (const char* turn :
        {R"({"operation":"exchange","turn":{"content":"hi"}})", R"({"operation":"close","outcome":{}})"}) {
-    ResolveInterrupt request;
-    request.run_id = source;
-    request.node_id = "convo";
-    request.resume_value = turn;
-    REQUIRE(rig.engine->resolve_interrupt(std::move(request)).ok());
-    rig.tick();
+    REQUIRE(rig.answer(source, "convo", turn).ok());
   }
   REQUIRE(rig.status(source) == RunStatus::completed);
   value = "2";

@@ -6,17 +6,6 @@ using namespace openwop::test;
 
 namespace {
 
-Status answer(EngineRig& rig, const RunId& run, const std::string& node, const std::string& value) {
-  ResolveInterrupt request;
-  request.run_id = run;
-  request.node_id = node;
-  request.resume_value = value;
-  auto resolved = rig.engine->resolve_interrupt(std::move(request));
-  rig.tick();
-  if (!resolved) return std::move(resolved).error();
-  return {};
-}
-
 std::size_t waiting_interrupts(const EngineRig& rig) {
   const auto page = rig.engine->list_interrupts({}, {}, 100);
   REQUIRE(page.ok());
@@ -100,9 +89,9 @@ TEST_CASE("a replay repeats a conversation with the source's ids, made-up or hel
   rig.add(talk(R"({"prompt":"Hello?"})"));
   const RunId held = rig.create("talk");
   rig.tick();
-  REQUIRE(answer(rig, held, "convo", R"({"operation":"exchange","turn":{"content":"one"}})").ok());
+  REQUIRE(rig.answer(held, "convo", R"({"operation":"exchange","turn":{"content":"one"}})").ok());
   rig.advance(1'000);
-  REQUIRE(answer(rig, held, "convo", R"({"operation":"close","outcome":{"done":true}})").ok());
+  REQUIRE(rig.answer(held, "convo", R"({"operation":"close","outcome":{"done":true}})").ok());
   REQUIRE(rig.status(held) == RunStatus::completed);
   check_replays(rig, held);
 }
@@ -124,7 +113,7 @@ TEST_CASE("a replay takes the answer of an approval from the source; a branch as
   const RunId source = rig.create("asking");
   rig.tick();
   rig.advance(5'000);
-  REQUIRE(answer(rig, source, "gate", R"({"action":"accept"})").ok());
+  REQUIRE(rig.answer(source, "gate", R"({"action":"accept"})").ok());
   REQUIRE(rig.status(source) == RunStatus::completed);
   check_replays(rig, source);
 
@@ -139,7 +128,7 @@ TEST_CASE("a replay takes the answer of an approval from the source; a branch as
     // The deadline begins anew.
     rig.advance(59'000);
     REQUIRE(rig.status(branch) == RunStatus::waiting_approval);
-    REQUIRE(answer(rig, branch, "gate", R"({"action":"reject"})").ok());
+    REQUIRE(rig.answer(branch, "gate", R"({"action":"reject"})").ok());
     CHECK(rig.status(branch) == RunStatus::completed);
     CHECK(rig.count(branch, "node.completed") == rig.count(source, "node.completed"));
     CHECK(rig.view(branch).state.nodes.at("yes").status == NodeStatus::skipped);
@@ -169,7 +158,7 @@ TEST_CASE("a replay takes a child's outcome from the source and starts none; a b
   const RunId source = rig.create("parent");
   rig.tick();
   const RunId first = only_child(rig, source);
-  REQUIRE(answer(rig, first, "gate", R"({"action":"accept"})").ok());
+  REQUIRE(rig.answer(first, "gate", R"({"action":"accept"})").ok());
   REQUIRE(rig.status(source) == RunStatus::completed);
   check_replays(rig, source);
   CHECK(runs_of(rig, "child") == 1);
@@ -183,7 +172,7 @@ TEST_CASE("a replay takes a child's outcome from the source and starts none; a b
     const RunId own = rig.view(branch).state.children.back().run_id;
     CHECK(own != first);
     CHECK(rig.view(own).header.parent_run_id == branch);
-    REQUIRE(answer(rig, own, "gate", R"({"action":"accept"})").ok());
+    REQUIRE(rig.answer(own, "gate", R"({"action":"accept"})").ok());
     CHECK(rig.status(branch) == RunStatus::completed);
     CHECK(rig.view(branch).state.variables.at("answer") == R"("done")");
   }
@@ -205,7 +194,7 @@ TEST_CASE("cancelling a branch leaves the source's child alone", "[engine][fork]
   rig.tick();
   CHECK(rig.status(branch) == RunStatus::cancelled);
   CHECK_FALSE(is_terminal(rig.status(first)));
-  REQUIRE(answer(rig, first, "gate", R"({"action":"accept"})").ok());
+  REQUIRE(rig.answer(first, "gate", R"({"action":"accept"})").ok());
   CHECK(rig.status(source) == RunStatus::completed);
 }
 

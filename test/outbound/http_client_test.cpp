@@ -1,3 +1,4 @@
+#include <future>
 #include <thread>
 
 #include "openwop/net.h"
@@ -72,8 +73,10 @@ TEST_CASE("failures of a call have names") {
   receiver.server.Get("/big", [](const httplib::Request&, httplib::Response& response) {
     response.set_content(std::string(5000, 'x'), "text/plain");
   });
-  receiver.server.Get("/slow", [](const httplib::Request&, httplib::Response& response) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  std::promise<void> given_up;
+  const auto until_given_up = given_up.get_future().share();
+  receiver.server.Get("/slow", [until_given_up](const httplib::Request&, httplib::Response& response) {
+    until_given_up.wait();
     response.status = 200;
   });
   receiver.start();
@@ -89,6 +92,7 @@ TEST_CASE("failures of a call have names") {
   std::stop_source stop;
   stop.request_stop();
   CHECK(client->send({.url = receiver.url("/slow"), .stop = stop.get_token()}).failure == HttpFailure::cancelled);
+  given_up.set_value();
 }
 
 TEST_CASE("the system's resolver gives an address in text as itself and refuses a name that does not exist") {

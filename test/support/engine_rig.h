@@ -105,6 +105,17 @@ struct EngineRig {
     request.inputs = inputs;
     return create(std::move(request));
   }
+  /// Answers the interrupt that the node waits with.
+  Status answer(const RunId& run, const std::string& node, const std::string& value) {
+    ResolveInterrupt request;
+    request.run_id = run;
+    request.node_id = node;
+    request.resume_value = value;
+    auto resolved = engine->resolve_interrupt(std::move(request));
+    tick();
+    if (!resolved) return std::move(resolved).error();
+    return {};
+  }
   void tick() { engine->tick(clock->now_ms()); }
   void advance(std::int64_t ms) {
     clock->advance(ms);
