@@ -4,6 +4,7 @@
 #include "engine_rig.h"
 #include "openwop/log.h"
 #include "openwop/memory_store.h"
+#include "openwop/run_fold.h"
 
 using namespace openwop;
 using namespace openwop::bench;

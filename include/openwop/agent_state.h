@@ -19,6 +19,7 @@ struct ConversationState {
   std::uint64_t last_event = 0;  // sequence
   std::int64_t turn_index = 0;   // of the latest turn
   std::string last_turn = {};    // serialized
+  std::string opened_by = {};    // node
   bool closed = false;
 };
 
@@ -57,6 +58,7 @@ inline void fold_conversation(AgentState& state, const EventView& event) {
   ConversationState* conversation = followed(state.conversations, agent_text(event.payload, "conversationId"));
   if (conversation == nullptr) return;
   conversation->last_event = event.sequence;
+  if (event.type == EventType::conversation_opened) conversation->opened_by = event.node_id;
   conversation->closed = event.type == EventType::conversation_closed;
   const auto index = json::member(event.payload, "turnIndex");
   if (index) conversation->turn_index = json::as_int(*index).value_or(0);

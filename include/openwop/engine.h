@@ -47,6 +47,7 @@
 namespace openwop {
 
 class RunObserver;
+struct ClusterOptions;
 
 /// How much agent.reasoned tells: all, the first reasoning_token_limit tokens, or nothing.
 enum class ReasoningVerbosity : std::uint8_t { summary, full, off };
@@ -65,6 +66,8 @@ struct EngineOptions {
   Durability durability = Durability::sync;
   std::uint32_t engine_version = 1;
   std::vector<std::string> runtime_capabilities = {};
+  /// Set: this host shares the store with others, and carries out the runs that it has claimed (openwop/cluster.h).
+  std::shared_ptr<const ClusterOptions> cluster = {};
   /// Memory of agents; default: rows of `store`.
   std::shared_ptr<MemoryBackend> memory = {};
   /// Secrets that nodes may ask for; default: none.
@@ -125,6 +128,9 @@ struct EngineOptions {
   std::uint32_t max_clarification_rounds = 3;
   /// Interrupts of any kind that one execution of a node may ask for; the node fails with suspension_limit_exceeded.
   std::uint32_t max_interrupt_rounds = 1'000;
+
+  /// How long a run is kept after its end; 0 = for ever.
+  std::int64_t finished_run_retention_ms = 0;
 
   // Retries of nodes (settings.maxRetries): initial × 2^attempt, at most max, less up to a quarter of jitter.
   std::int64_t retry_initial_ms = 1'000;

@@ -69,6 +69,8 @@ enum class ErrorCode : std::uint8_t {
   store_io_error,
   precondition_failed,
   lease_lost,
+  /// Another host carries the run out.
+  not_owner,
   version_out_of_range,
   channel_schema_breaking_change,
 };
@@ -129,6 +131,7 @@ inline constexpr std::array kErrorCodes = {
     ErrorCodeInfo{ErrorCode::store_io_error, "store_io_error", 503},
     ErrorCodeInfo{ErrorCode::precondition_failed, "precondition_failed", 409},
     ErrorCodeInfo{ErrorCode::lease_lost, "lease_lost", 409},
+    ErrorCodeInfo{ErrorCode::not_owner, "not_owner", 503},
     ErrorCodeInfo{ErrorCode::version_out_of_range, "version_out_of_range", 409},
     ErrorCodeInfo{ErrorCode::channel_schema_breaking_change, "channel_schema_breaking_change", 409},
 };

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "openwop/run_command.h"
-#include "openwop/run_state.h"
+#include "openwop/run_fold.h"
 
 namespace openwop {
 

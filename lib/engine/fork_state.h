@@ -6,6 +6,7 @@
 
 #include "engine/replay_guide.h"
 #include "openwop/engine.h"
+#include "openwop/run_fold.h"
 
 namespace openwop::runtime {
 

@@ -9,6 +9,7 @@
 #include "engine/graph.h"
 #include "engine/port_values.h"
 #include "engine/run_turn.h"
+#include "openwop/run_fold.h"
 
 namespace openwop::runtime {
 

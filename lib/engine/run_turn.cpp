@@ -8,6 +8,7 @@
 #include "engine/node_writes.h"
 #include "engine/port_values.h"
 #include "openwop/agents.h"
+#include "openwop/run_fold.h"
 #include "openwop/sensitive_values.h"
 
 namespace openwop::runtime {

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "engine/run_header.h"
+#include "openwop/run_fold.h"
 #include "openwop/timer.h"
 
 namespace openwop::test {

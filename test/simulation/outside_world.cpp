@@ -4,7 +4,7 @@
 
 #include "openwop/ledger.h"
 #include "openwop/log.h"
-#include "openwop/run_state.h"
+#include "openwop/run_fold.h"
 
 namespace openwop::test {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "openwop/json.h"
-#include "openwop/run_state.h"
+#include "openwop/run_fold.h"
 #include "protocol/openwop/run_snapshot.h"
 #include "protocol/openwop/text_checks.h"
 
