@@ -52,6 +52,7 @@ constexpr std::array kOptions = {
     Option{"token-secret", Values::many, "OPENWOP_TOKEN_SECRET", "ID=SECRET",
            "signs interrupt tokens; of several the first signs, all verify"},
     Option{"public-url", Values::one, "OPENWOP_PUBLIC_URL", "URL", "prefix of URLs in answers"},
+    Option{"callback-secret", Values::one, "OPENWOP_CALLBACK_SECRET", "SECRET", "signs the POSTs to callback URLs"},
     Option{"fixtures-dir", Values::one, "OPENWOP_FIXTURES_DIR", "DIR", "one more folder of workflow definitions"},
     Option{"fixtures", Values::none, "OPENWOP_CONFORMANCE_SEED", "",
            "node types and discovery for the conformance fixtures"},
@@ -322,6 +323,7 @@ struct Text {
 };
 constexpr std::array kTexts = {
     Text{"public-url", &Config::public_url},
+    Text{"callback-secret", &Config::callback_secret},
     Text{"test-key-prefix", &Config::test_key_prefix},
     Text{"keys", &Config::keys_file},
     Text{"new-key", &Config::new_key},

@@ -34,6 +34,8 @@ struct Config {
   /// Secrets of interrupt tokens, the newest first; empty: one of the server's own making.
   std::vector<openwop::TokenKey> token_keys = {};
   std::string public_url = {};
+  /// Signs the POSTs to `callbackUrl`s; empty: they are not signed.
+  std::string callback_secret = {};
   bool fixtures = false;
   bool conversations = true;
   /// Serve the timeline page at /ui.

@@ -273,7 +273,9 @@ int serve(Config& config) {
   // Reloads end before the server drains, and with it all that they refer to.
   std::thread(wait_for_signals, std::ref(*server), Reload(config, **engine, surface, workflows)).detach();
   if (config.ui) log(LogLevel::info, "timeline page served", text_fields({{"url", url + "/ui"}}));
-  if (own) print_first_steps(*own, config.public_url.empty() ? url : config.public_url, **engine);
+  const std::string& public_url = config.public_url.empty() ? url : config.public_url;
+  outbound->start(public_url);
+  if (own) print_first_steps(*own, public_url, **engine);
   std::printf("{\"listening\":\"%s\"}\n", url.c_str());
   std::fflush(stdout);
 

@@ -1,5 +1,7 @@
 #include "outbound.h"
 
+#include <algorithm>
+
 #include "keys.h"
 #include "log.h"
 #include "openwop/json.h"
@@ -13,8 +15,12 @@ using openwop::Result;
 namespace {
 
 #ifdef OPENWOP_HAS_CURL
-Result<std::shared_ptr<openwop::Webhooks>> open_webhooks(const Config& config, std::shared_ptr<openwop::Store> store,
-                                                         std::string_view version) {
+/// Attempts of an interrupt callback after the first: somebody waits for it, so it gets some even where events get
+/// none.
+constexpr std::uint32_t kMinCallbackRetries = 5;
+
+openwop::WebhookOptions delivery_options(const Config& config, std::shared_ptr<openwop::Store> store,
+                                         std::string_view version) {
   openwop::WebhookOptions options{.store = std::move(store)};
   options.client = openwop::make_curl_http_client();
   options.resolver = openwop::make_system_resolver();
@@ -24,7 +30,14 @@ Result<std::shared_ptr<openwop::Webhooks>> open_webhooks(const Config& config, s
   options.on_trouble = [](std::string_view message, std::string_view fields) {
     log(LogLevel::warning, message, fields);
   };
-  return openwop::Webhooks::open(std::move(options));
+  return options;
+}
+
+Result<std::shared_ptr<openwop::InterruptCallbacks>> open_callbacks(const Config& config,
+                                                                    openwop::WebhookOptions delivery) {
+  delivery.max_retries = std::max(delivery.max_retries, kMinCallbackRetries);
+  return openwop::InterruptCallbacks::open(
+      {.delivery = std::move(delivery), .token_keys = config.token_keys, .secret = config.callback_secret});
 }
 #endif
 
@@ -66,12 +79,18 @@ openwop::Status note_keys(openwop::AuditLog& audit, const std::vector<openwop::A
 std::vector<std::shared_ptr<openwop::RunObserver>> Outbound::observers() const {
   std::vector<std::shared_ptr<openwop::RunObserver>> all;
   if (webhooks) all.push_back(webhooks);
+  if (callbacks) all.push_back(callbacks);
   if (audit) all.push_back(audit);
   return all;
 }
 
+void Outbound::start(const std::string& public_url) const {
+  if (callbacks) callbacks->start(public_url);
+}
+
 void Outbound::close() const {
   if (webhooks) webhooks->close();
+  if (callbacks) callbacks->close();
   if (audit) audit->close();
 }
 
@@ -79,9 +98,13 @@ Result<Outbound> open_outbound(const Config& config, std::shared_ptr<openwop::St
                                const std::vector<openwop::ApiKey>& keys, std::string_view version) {
   Outbound outbound;
 #ifdef OPENWOP_HAS_CURL
-  auto webhooks = open_webhooks(config, store, version);
+  const openwop::WebhookOptions delivery = delivery_options(config, store, version);
+  auto webhooks = openwop::Webhooks::open(delivery);
   if (!webhooks) return std::move(webhooks).error();
   outbound.webhooks = *std::move(webhooks);
+  auto callbacks = open_callbacks(config, delivery);
+  if (!callbacks) return std::move(callbacks).error();
+  outbound.callbacks = *std::move(callbacks);
 #endif
   if (config.audit_log.value_or(!config.data_folder.empty())) {
     auto audit = open_audit(config, std::move(store), keys, version);

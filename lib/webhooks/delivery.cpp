@@ -5,8 +5,8 @@
 #include "openwop/json.h"
 #include "openwop/log.h"
 #include "openwop/trace_context.h"
+#include "webhooks/posting.h"
 #include "webhooks/webhook_service.h"
-#include "webhooks/webhook_url.h"
 
 namespace openwop::webhooks {
 
@@ -16,7 +16,6 @@ namespace {
 constexpr std::size_t kBatchRows = 32;
 /// The store is left alone for so long after it gave an error.
 constexpr std::int64_t kStoreRetryMs = 1'000;
-constexpr std::size_t kMaxResponseBytes = std::size_t{1} << 20;
 
 }  // namespace
 
@@ -256,15 +255,9 @@ Status WebhookService::deliver_durably(const Batch& batch) {
 }
 
 std::int64_t WebhookService::retry_at_ms(const OutboxRow& row) const {
-  std::int64_t delay = options_.retry_initial_ms;
-  for (std::uint32_t i = 1; i < row.attempts && delay < options_.retry_max_ms; ++i) delay *= 2;
-  delay = std::min(delay, options_.retry_max_ms);
-  // Up to a quarter off, fixed for subscription, event and attempt, so that retries spread and tests agree.
   const std::uint64_t mix =
       std::hash<Id>{}(row.webhook) + 31 * std::hash<Id>{}(row.run) + 7 * row.sequence + row.attempts;
-  const auto quarter = static_cast<std::uint64_t>(delay / 4);
-  if (quarter > 0) delay -= static_cast<std::int64_t>((mix * 0x9E3779B97F4A7C15ULL >> 33U) % quarter);
-  return now_ms() + delay;
+  return now_ms() + retry_delay_ms(options_, row.attempts, mix);
 }
 
 void WebhookService::note(Hook& hook, const Attempt& attempt, Transaction& transaction) {
@@ -320,7 +313,7 @@ Status WebhookService::bury(const Hook& hook, const OutboxRow& row, std::string_
 namespace {
 
 /// The run's trace goes on at the receiver (protocol 02 §12.1). A header that cannot be read now costs the trace only.
-void add_trace(const Store& store, const OutboxRow& row, HttpCall& call) {
+void add_run_trace(const Store& store, const OutboxRow& row, HttpCall& call) {
   const auto stored = Log(store).header(row.run);
   if (!stored || !stored->has_value()) return;
   const auto header = runtime::decode_header(**stored);
@@ -328,29 +321,16 @@ void add_trace(const Store& store, const OutboxRow& row, HttpCall& call) {
   TraceContext trace = parse_traceparent(header->traceparent, header->tracestate)
                            .value_or(TraceContext{.trace_id = trace_id_of(row.run)});
   trace.span_id = span_id_of(row.run, 'w', row.sequence);
-  call.headers.emplace_back("traceparent", format_traceparent(trace));
-  if (!trace.tracestate.empty()) call.headers.emplace_back("tracestate", trace.tracestate);
+  add_trace(call, trace);
 }
 
 }  // namespace
 
 HttpCall WebhookService::call_for(const Hook& hook, std::string_view type, std::string body) const {
-  const std::string timestamp = std::to_string(now_ms() / 1000);
-  HttpCall call;
-  call.method = "POST";
-  call.url = hook.subscription.what.url;
-  call.headers = {
-      {"Content-Type", "application/json"},
-      {"User-Agent", "openwop-webhook-dispatcher/" + options_.version},
-      {"X-openwop-Webhook-Id", hook.subscription.id.text()},
-      {"X-openwop-Event-Type", std::string(type)},
-      {"X-openwop-Timestamp", timestamp},
-      {"X-openwop-Signature", webhook_signature(hook.subscription.what.secret, timestamp, body)},
-      {"X-openwop-Signature-Algorithm", "v1"},
-  };
-  call.body = std::move(body);
-  call.timeout_ms = options_.attempt_timeout_ms;
-  call.max_response_bytes = kMaxResponseBytes;
+  HttpCall call = json_post(options_, hook.subscription.what.url, std::move(body));
+  call.headers.emplace_back("X-openwop-Webhook-Id", hook.subscription.id.text());
+  call.headers.emplace_back("X-openwop-Event-Type", type);
+  sign(call, hook.subscription.what.secret, now_ms());
   call.stop = stop_.get_token();
   return call;
 }
@@ -369,21 +349,10 @@ WebhookService::Attempt WebhookService::attempt(const Hook& hook, const OutboxRo
   // A log that cannot be read now may be read later; one that has lost the event will not get it back.
   if (!read && read.error().code == ErrorCode::store_io_error) return {.unread = true};
   if (!read || type.empty()) return {.gone = true};
-  const auto url = check_webhook_url(hook.subscription.what.url, options_);
-  if (!url) return {.reason = "url rejected"};
-  auto address = allowed_address(*url, options_);
-  if (!address) {
-    const bool rejected = address.error().code == ErrorCode::webhook_url_rejected;
-    return {.reason = rejected ? "address rejected" : "unresolved"};
-  }
   HttpCall call = call_for(hook, type, std::move(body));
-  call.connect_to = *std::move(address);
-  add_trace(*options_.store, row, call);
-  const HttpAnswer answer = options_.client->send(call);
-  if (answer.success()) return {.delivered = true};
-  if (answer.failure == HttpFailure::cancelled) return {.interrupted = true};
-  if (answer.failure != HttpFailure::none) return {.reason = std::string(http_failure_name(answer.failure))};
-  return {.reason = "status " + std::to_string(answer.status)};
+  add_run_trace(*options_.store, row, call);
+  PostOutcome outcome = post(options_, std::move(call));
+  return {.delivered = outcome.delivered, .interrupted = outcome.interrupted, .reason = std::move(outcome.reason)};
 }
 
 }  // namespace openwop::webhooks
