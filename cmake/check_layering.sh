@@ -21,7 +21,7 @@ rooms() {
     $p/{interrupt,interrupt_token,expression,workflow,workflow_parse,workflow_check,workflow_graph,workflow_problems,agents,agent_state,child_run,reducers,run_status,run_command,run_state,run_fold,run_decide,sensitive_values}.h \
     $p/detail/{expression_{value,lexer,program,parser,functions,machine},workflow_{fields,reader},regex}.h
   echo "nodes whole lib/nodes/" $p/{node,ai_provider,memory_backend,secret_source}.h
-  echo "engine whole lib/engine/" $p/{engine,run_observer,run_fork,run_diff}.h
+  echo "engine whole lib/engine/" $p/{engine,cluster,run_observer,run_fork,run_diff}.h
   echo "webhooks whole lib/webhooks/" $p/{webhooks,interrupt_callbacks}.h
   echo "audit whole lib/audit/" $p/audit_log.h
   echo "telemetry whole lib/telemetry/" $p/{telemetry,metric_registry,otlp_exporter,run_telemetry}.h

@@ -17,7 +17,9 @@
 //  - After a crash, open() goes on with every unfinished run.
 //
 // Errors: Result<T> with the codes named at each call; any call may give store_io_error, store_corrupt, or
-// service_unavailable (closing, or a queue at its limit).
+// service_unavailable (closing, or a queue at its limit). In a cluster, calls that change a run (cancel, pause, resume,
+// resolve, write_channel) give not_owner with details {"host","address"} when another host has the run, and
+// {"retryAfter"} when nobody has it just now; nothing is written then.
 //
 // Thread-safety: all members may be called from any thread; with threads = 0 from one thread at a time.
 #pragma once
@@ -33,6 +35,7 @@
 #include <vector>
 
 #include "openwop/clock.h"
+#include "openwop/cluster.h"
 #include "openwop/executor.h"
 #include "openwop/ids.h"
 #include "openwop/ledger.h"
@@ -47,7 +50,6 @@
 namespace openwop {
 
 class RunObserver;
-struct ClusterOptions;
 
 /// How much agent.reasoned tells: all, the first reasoning_token_limit tokens, or nothing.
 enum class ReasoningVerbosity : std::uint8_t { summary, full, off };
@@ -66,8 +68,6 @@ struct EngineOptions {
   Durability durability = Durability::sync;
   std::uint32_t engine_version = 1;
   std::vector<std::string> runtime_capabilities = {};
-  /// Set: this host shares the store with others, and carries out the runs that it has claimed (openwop/cluster.h).
-  std::shared_ptr<const ClusterOptions> cluster = {};
   /// Memory of agents; default: rows of `store`.
   std::shared_ptr<MemoryBackend> memory = {};
   /// Secrets that nodes may ask for; default: none.
@@ -89,6 +89,9 @@ struct EngineOptions {
   /// Told what no caller can be told (a failed commit of background work, an unreadable run). Called from any of the
   /// engine's threads; must be quick. Default: nothing.
   std::function<void(const Error&)> on_error = {};
+  /// Set: this is one of several hosts on the store, and carries out the runs that it claims (openwop/cluster.h).
+  /// Absent: nobody else has an engine open on the store.
+  std::optional<ClusterOptions> cluster = {};
 
   // Limits. Reaching one gives the error named.
   std::size_t max_workflow_bytes = std::size_t{1} << 20;       // payload_too_large at registration
@@ -548,6 +551,8 @@ class Engine {
 
   [[nodiscard]] virtual const EngineOptions& options() const = 0;
   [[nodiscard]] virtual std::int64_t now_ms() const = 0;
+  /// Nothing without EngineOptions::cluster.
+  [[nodiscard]] virtual std::optional<ClusterView> cluster() const = 0;
 };
 
 }  // namespace openwop

@@ -13,6 +13,7 @@
 // Thread-safety: as the store's; no state.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -50,41 +51,37 @@ class Leases {
                                       std::int64_t ttl_ms) {
     auto row = store_.get(std::string(1, kLeasePrefix) + std::string(name));
     if (!row) return std::move(row).error();
-    Transaction transaction;
-    Lease next{std::string(name), std::string(holder), 1, now_ms + ttl_ms};
+    std::optional<Lease> current;
     if (row->has_value()) {
-      auto current = decode(name, **row);
-      if (!current) return std::move(current).error();
-      const bool free = current->holder.empty() || current->expires_ms <= now_ms;
-      if (!free && current->holder != holder) return held_by_other(*current, now_ms);
-      next.epoch = current->holder == holder && !free ? current->epoch : current->epoch + 1;
-      transaction.require_equals(next.key(), **row);
-    } else {
-      transaction.require_absent(next.key());
+      auto decoded = decode(name, **row);
+      if (!decoded) return std::move(decoded).error();
+      current = *std::move(decoded);
     }
-    transaction.put(next.key(), next.encode());
-    transaction.put(guard_key(next), guard_value(next));
+    auto taken = next(name, current, holder, now_ms, ttl_ms);
+    if (!taken) return held_by_other(*current, now_ms);
+    Transaction transaction;
+    add_take(transaction, current, *taken);
     auto outcome = store_.commit(transaction, Durability::sync);
     if (!outcome) return std::move(outcome).error();
     if (*outcome == CommitOutcome::refused) return Error{ErrorCode::conflict, "another holder took the lease first"};
-    return next;
+    return *std::move(taken);
   }
 
   /// Extends a lease that is still this holder's. Errors: lease_lost.
   [[nodiscard]] Result<Lease> renew(const Lease& lease, std::int64_t now_ms, std::int64_t ttl_ms) {
-    Lease next = lease;
-    next.expires_ms = now_ms + ttl_ms;
-    return exchange(lease, next);
+    Lease later = lease;
+    later.expires_ms = now_ms + ttl_ms;
+    Transaction transaction;
+    add_renewal(transaction, lease, later);
+    if (auto done = exchange(transaction); !done) return std::move(done).error();
+    return later;
   }
 
   /// Gives the lease back so that anyone may take it at once. Errors: lease_lost.
   [[nodiscard]] Status release(const Lease& lease) {
-    Lease next = lease;
-    next.holder.clear();
-    next.expires_ms = 0;
-    auto done = exchange(lease, next);
-    if (!done) return std::move(done).error();
-    return {};
+    Transaction transaction;
+    add_release(transaction, lease);
+    return exchange(transaction);
   }
 
   /// The current row, whoever holds it; nothing if it was never taken.
@@ -102,14 +99,50 @@ class Leases {
     transaction.require_equals(guard_key(lease), guard_value(lease));
   }
 
- private:
-  static std::string guard_key(const Lease& lease) { return lease.key() + '\0'; }
-  static std::string guard_value(const Lease& lease) {
+  // ---- for a holder of many leases, who changes them in one group of commits ----
+
+  /// What a holder gets who takes the lease when it is as `current` (nothing: never taken), if it may be taken then.
+  [[nodiscard]] static std::optional<Lease> next(std::string_view name, const std::optional<Lease>& current,
+                                                 std::string_view holder, std::int64_t now_ms, std::int64_t ttl_ms) {
+    Lease next{std::string(name), std::string(holder), 1, now_ms + ttl_ms};
+    if (!current) return next;
+    const bool free = current->holder.empty() || current->expires_ms <= now_ms;
+    if (!free && current->holder != holder) return std::nullopt;
+    next.epoch = free ? current->epoch + 1 : current->epoch;
+    return next;
+  }
+  /// The change from `current` to what next() gave; refused if somebody was faster.
+  static void add_take(Transaction& transaction, const std::optional<Lease>& current, const Lease& next) {
+    if (current) {
+      transaction.require_equals(current->key(), current->encode());
+    } else {
+      transaction.require_absent(next.key());
+    }
+    transaction.put(next.key(), next.encode());
+    transaction.put(guard_key(next), guard_value(next));
+  }
+  /// As renew() and release(); refused means lease_lost.
+  static void add_renewal(Transaction& transaction, const Lease& from, const Lease& to) {
+    transaction.require_equals(from.key(), from.encode());
+    transaction.put(to.key(), to.encode());
+  }
+  static void add_release(Transaction& transaction, const Lease& lease) {
+    Lease free = lease;
+    free.holder.clear();
+    free.expires_ms = 0;
+    add_renewal(transaction, lease, free);
+    transaction.erase(guard_key(lease));
+  }
+
+  /// The row whose presence with guard_value() says that the lease is still this holder's.
+  [[nodiscard]] static std::string guard_key(const Lease& lease) { return lease.key() + '\0'; }
+  [[nodiscard]] static std::string guard_value(const Lease& lease) {
     std::string value;
     bytes::put_u64(value, lease.epoch);
     return value;
   }
-  static Result<Lease> decode(std::string_view name, std::string_view row) {
+  /// Errors: store_corrupt.
+  [[nodiscard]] static Result<Lease> decode(std::string_view name, std::string_view row) {
     bytes::Reader reader(row);
     const std::uint8_t format = reader.u8();
     Lease lease;
@@ -121,6 +154,7 @@ class Leases {
     return lease;
   }
 
+ private:
   static Error held_by_other(const Lease& current, std::int64_t now_ms) {
     std::string details;
     {
@@ -131,16 +165,12 @@ class Leases {
     return Error{ErrorCode::conflict, "the lease is held by another", std::move(details)};
   }
 
-  Result<Lease> exchange(const Lease& from, const Lease& to) {
-    Transaction transaction;
-    transaction.require_equals(from.key(), from.encode());
-    transaction.put(to.key(), to.encode());
-    if (to.holder.empty()) transaction.erase(guard_key(from));
+  Status exchange(const Transaction& transaction) {
     auto outcome = store_.commit(transaction, Durability::sync);
     if (!outcome) return std::move(outcome).error();
     if (*outcome == CommitOutcome::refused)
       return Error{ErrorCode::lease_lost, "the lease has another holder or expiry"};
-    return to;
+    return {};
   }
 
   Store& store_;

@@ -69,10 +69,10 @@ enum class ErrorCode : std::uint8_t {
   store_io_error,
   precondition_failed,
   lease_lost,
-  /// Another host carries the run out.
-  not_owner,
   version_out_of_range,
   channel_schema_breaking_change,
+  /// Another host has the run (openwop/cluster.h); details say which.
+  not_owner,
 };
 
 struct ErrorCodeInfo {
@@ -131,9 +131,9 @@ inline constexpr std::array kErrorCodes = {
     ErrorCodeInfo{ErrorCode::store_io_error, "store_io_error", 503},
     ErrorCodeInfo{ErrorCode::precondition_failed, "precondition_failed", 409},
     ErrorCodeInfo{ErrorCode::lease_lost, "lease_lost", 409},
-    ErrorCodeInfo{ErrorCode::not_owner, "not_owner", 503},
     ErrorCodeInfo{ErrorCode::version_out_of_range, "version_out_of_range", 409},
     ErrorCodeInfo{ErrorCode::channel_schema_breaking_change, "channel_schema_breaking_change", 409},
+    ErrorCodeInfo{ErrorCode::not_owner, "not_owner", 503},
 };
 
 namespace detail {
@@ -145,7 +145,7 @@ constexpr bool error_table_is_in_enum_order() {
 }
 }  // namespace detail
 static_assert(detail::error_table_is_in_enum_order());
-static_assert(kErrorCodes.size() == static_cast<std::size_t>(ErrorCode::channel_schema_breaking_change) + 1);
+static_assert(kErrorCodes.size() == static_cast<std::size_t>(ErrorCode::not_owner) + 1);
 
 /// The wire name of a code, such as "run_not_found".
 constexpr std::string_view error_name(ErrorCode code) { return kErrorCodes[static_cast<std::size_t>(code)].name; }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -42,6 +43,14 @@ struct RunCommit {
   }
 };
 
+/// Which runs are this host's, in a cluster (openwop/cluster.h). Thread-safe; outlives the engine.
+class RunOwnership {
+ public:
+  virtual ~RunOwnership() = default;
+  /// A claim may end at any moment: the store decides what counts.
+  [[nodiscard]] virtual bool is_mine(const RunId& run) const = 0;
+};
+
 /// Thread-safety: called from any of the engine's threads, for different runs at the same time; for one run in the
 /// order of its commits. An observer must outlive nothing: the engine shares it.
 class RunObserver {
@@ -61,6 +70,14 @@ class RunObserver {
   /// commit may then have taken effect: what must not be missed is a row of extend(). Quick; must not wait for the
   /// engine.
   virtual void committed(const RunCommit& commit) noexcept { static_cast<void>(commit); }
+
+  /// In a cluster: at the start, and whenever runs have come to this host or gone from it. Quick; must not wait for the
+  /// engine.
+  virtual void ownership_changed(const std::shared_ptr<const RunOwnership>& ownership) noexcept {
+    static_cast<void>(ownership);
+  }
+  /// In a cluster: other hosts may have written to the store. A hint, with each heartbeat at the least. As quick.
+  virtual void hosts_wrote() noexcept {}
 };
 
 }  // namespace openwop

@@ -9,6 +9,8 @@
 // Thread-safety: as the store's; no state.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,8 @@ struct DueTimer {
 
 class Timers {
  public:
+  static constexpr std::size_t kMaxLookedAt = 4096;
+
   explicit Timers(const Store& store) : store_(store) {}
 
   [[nodiscard]] static std::string key(std::int64_t due_ms, const Id& owner) {
@@ -39,26 +43,35 @@ class Timers {
     transaction.erase(key(due_ms, owner));
   }
 
+  /// Whose timers are wanted; empty: everybody's. It must not call the store.
+  using Wanted = std::function<bool(const Id& owner)>;
+
   /// Timers due from `from_ms` to `now_ms`, both inclusive, earliest first, at most `limit`.
-  [[nodiscard]] Result<std::vector<DueTimer>> due(std::int64_t from_ms, std::int64_t now_ms, std::size_t limit) const {
+  [[nodiscard]] Result<std::vector<DueTimer>> due(std::int64_t from_ms, std::int64_t now_ms, std::size_t limit,
+                                                  const Wanted& wanted = {}) const {
     std::vector<DueTimer> found;
     if (limit == 0) return found;
     auto status =
         store_.scan({bound(from_ms), prefix_end(bound(now_ms)), false}, [&](std::string_view key, std::string_view) {
-          found.push_back(decode(key));
+          const DueTimer timer = decode(key);
+          if (!wanted || wanted(timer.owner)) found.push_back(timer);
           return found.size() < limit;
         });
     if (!status) return std::move(status).error();
     return found;
   }
 
-  /// The earliest due time at or after `from_ms`, or nothing.
-  [[nodiscard]] Result<std::optional<std::int64_t>> earliest(std::int64_t from_ms) const {
+  /// The earliest due time at or after `from_ms`, or nothing. It looks at kMaxLookedAt timers at most: behind so many
+  /// that are not wanted, it gives the time from which on it has not looked.
+  [[nodiscard]] Result<std::optional<std::int64_t>> earliest(std::int64_t from_ms, const Wanted& wanted = {}) const {
     std::optional<std::int64_t> first;
+    std::size_t looked_at = 0;
     auto status = store_.scan({bound(from_ms), std::string(1, kTimerPrefix + 1), false},
                               [&](std::string_view key, std::string_view) {
-                                first = decode(key).due_ms;
-                                return false;
+                                const DueTimer timer = decode(key);
+                                const bool found = !wanted || wanted(timer.owner) || ++looked_at == kMaxLookedAt;
+                                if (found) first = timer.due_ms;
+                                return !found;
                               });
     if (!status) return std::move(status).error();
     return first;

@@ -66,6 +66,7 @@ class EngineImpl final : public Engine, private HandlerHost {
   std::optional<std::int64_t> tick(std::int64_t now_ms) override;
   [[nodiscard]] const EngineOptions& options() const override { return core_.options; }
   [[nodiscard]] std::int64_t now_ms() const override { return core_.now_ms(); }
+  [[nodiscard]] std::optional<ClusterView> cluster() const override { return std::nullopt; }
 
  private:
   // HandlerHost
