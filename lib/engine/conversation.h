@@ -10,6 +10,11 @@ namespace openwop::runtime {
 enum class TurnOperation : std::uint8_t { bare, exchange, close };
 [[nodiscard]] Result<TurnOperation> turn_operation(std::string_view value);
 
+/// The start and the close of a conversation do not (protocol 03 §4.1).
+[[nodiscard]] constexpr bool waits_for_answer(InterruptKind kind) {
+  return kind != InterruptKind::conversation_start && kind != InterruptKind::conversation_close;
+}
+
 /// Errors: validation_error. `outcomeSchema` holds for bare values and for the outcome of a close.
 [[nodiscard]] Status check_turn(const InterruptState& interrupt, std::string_view value);
 

@@ -243,8 +243,27 @@ Result<const InterruptState*> find_pending(const RunState& state, std::string_vi
   return Error{ErrorCode::interrupt_already_resolved, "the interrupt does not wait any more"};
 }
 
+namespace {
+
+/// A further exchange with a conversation that has been closed: the answer is wrong, not only late (protocol 03 §4.1).
+bool exchanges_behind_close(const EngineOptions& options, const RunState& state, const ResolveInterrupt& request) {
+  const InterruptState* interrupt = state.find_interrupt(request.node_id);
+  if (interrupt == nullptr || interrupt->outcome != InterruptOutcome::resumed) return false;
+  if (interrupt->kind != interrupt_kind_name(InterruptKind::conversation_exchange)) return false;
+  const auto conversation = state.agents.conversations.find(text(interrupt->data, "conversationId"));
+  if (conversation == state.agents.conversations.end() || !conversation->second.closed) return false;
+  if (!json::check(request.resume_value, {options.max_event_payload_bytes, options.max_json_depth})) return false;
+  const auto operation = turn_operation(request.resume_value);
+  return operation && *operation == TurnOperation::exchange;
+}
+
+}  // namespace
+
 Result<Resolution> check_resolution(const EngineOptions& options, const RunView& run, const ResolveInterrupt& request) {
   const auto found = find_pending(run.state, request.node_id, request.interrupt_id);
+  if (!found && exchanges_behind_close(options, run.state, request)) {
+    return invalid("operation", "the conversation is closed");
+  }
   if (!found) return found.error();
   const InterruptState& interrupt = **found;
   if (request.by_token && interrupt.bearer_only) {

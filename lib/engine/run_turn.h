@@ -134,6 +134,8 @@ class RunTurn {
 
   // turn_conversation.cpp
   void open_conversation(const WorkflowNode& node, const NodeSuspend& suspend);
+  /// The start or the close of a conversation: waits for nobody, so the node completes.
+  void say_at_once(std::size_t node, const NodeSuspend& suspend, NodeCompleted completed);
   /// A turn of the conversation that the node waits in. True: it has ended, and the node goes on.
   [[nodiscard]] Result<bool> take_turn(const Resolution& resolution, const InterruptState& interrupt);
   void close_conversation(const std::string& node_id, std::string_view conversation_id, std::string final_turn,

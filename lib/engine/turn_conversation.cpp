@@ -34,12 +34,12 @@ void RunTurn::open_conversation(const WorkflowNode& node, const NodeSuspend& sus
   const std::int64_t index = is_open ? known->second.turn_index + 1 : 0;
   const std::string speaker = speaker_of(node);
   const std::int64_t at_ms = suspend.answers.empty() ? now_ms_ : kMadeUpMs + index * kMadeUpStepMs;
-  const std::string turn = make_turn(executor_of(run_), id,
-                                     {.content = json::member(suspend.data, "prompt").value_or("\"\""),
-                                      .role = "agent",
-                                      .from = speaker,
-                                      .index = index,
-                                      .at_ms = at_ms});
+  std::string_view words = "\"\"";
+  for (const std::string_view name : {"title", "initialPrompt", "prompt"}) {
+    if (const auto said = json::member(suspend.data, name)) words = *said;
+  }
+  const std::string turn = make_turn(
+      executor_of(run_), id, {.content = words, .role = "agent", .from = speaker, .index = index, .at_ms = at_ms});
   Event note = note_of(is_open ? EventType::conversation_exchanged : EventType::conversation_opened, node.id);
   {
     json::ObjectWriter payload(note.payload);
@@ -54,6 +54,20 @@ void RunTurn::open_conversation(const WorkflowNode& node, const NodeSuspend& sus
   }
   name_channel(*run_.workflow, node, note);
   apply(command::AppendNote{std::move(note)});
+}
+
+void RunTurn::say_at_once(std::size_t node, const NodeSuspend& suspend, NodeCompleted completed) {
+  const WorkflowNode& definition = node_at(node);
+  const std::string id = detail::agent_text(suspend.data, "conversationId");
+  if (suspend.kind == InterruptKind::conversation_start) {
+    open_conversation(definition, suspend);
+  } else {
+    const ConversationState& known = run_.state.agents.conversations.find(id)->second;
+    close_conversation(definition.id, id, known.last_turn, "null");
+  }
+  completed.outputs.clear();
+  json::ObjectWriter(completed.outputs).string("conversationId", id);
+  complete_node(node, std::move(completed));
 }
 
 void RunTurn::close_conversation(const std::string& node_id, std::string_view conversation_id, std::string final_turn,
@@ -105,7 +119,11 @@ Result<bool> RunTurn::take_turn(const Resolution& resolution, const InterruptSta
     }
   }
   if (!ends) return false;
-  close_conversation(resolution.node_id, id, std::move(last_turn), outcome);
+  // One that another node has opened goes on behind a bare answer: a node of its own closes it.
+  const bool is_own = known == run_.state.agents.conversations.end() || known->second.opened_by == resolution.node_id;
+  if (is_own || *operation == TurnOperation::close) {
+    close_conversation(resolution.node_id, id, std::move(last_turn), outcome);
+  }
   apply(command::ResumeNode{resolution.node_id, interrupt.id, outcome, interrupt.kind, resolution.resolved_by, {}});
   return true;
 }

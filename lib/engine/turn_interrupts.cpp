@@ -2,6 +2,7 @@
 // and resume (protocol 03 §2, §3).
 #include <algorithm>
 
+#include "engine/conversation.h"
 #include "engine/node_writes.h"
 #include "engine/run_turn.h"
 #include "openwop/hash.h"
@@ -55,6 +56,20 @@ Status check_suspend(const EngineOptions& options, const NodeState& node, const 
   if (auto shape = workflow::check_interrupt_data(suspend.kind, suspend.data); !shape) return shape;
   if (suspend.resume_schema.empty()) return {};
   return workflow::check_resume_schema(suspend.resume_schema);
+}
+
+/// A conversation has one opening and one close; nothing with its id comes behind that (protocol 03 §4.3).
+Status check_order(const RunState& state, const NodeSuspend& suspend) {
+  const bool starts = suspend.kind == InterruptKind::conversation_start;
+  if (waits_for_answer(suspend.kind) && suspend.kind != InterruptKind::conversation_exchange) return {};
+  const auto known = state.agents.conversations.find(detail::agent_text(suspend.data, "conversationId"));
+  const bool is_known = known != state.agents.conversations.end();
+  if (starts && is_known) return Error{ErrorCode::validation_error, "the conversation was opened before"};
+  if (is_known && known->second.closed) return Error{ErrorCode::validation_error, "the conversation is closed"};
+  if (suspend.kind == InterruptKind::conversation_close && !is_known) {
+    return Error{ErrorCode::validation_error, "no conversation of this id is open"};
+  }
+  return {};
 }
 
 Error not_pausable(const RunState& state) {
@@ -129,7 +144,8 @@ void RunTurn::suspend_node(std::size_t node, NodeSuspend suspend) {
   const NodeCompleted before{.events = std::move(suspend.events_before)};
   auto notes = plan_writes(options_, run_, definition, before);
   const Status planned = writes ? (notes ? Status() : Status(notes.error())) : Status(writes.error());
-  const Status valid = planned ? check_suspend(options_, state, suspend) : planned;
+  Status valid = planned ? check_suspend(options_, state, suspend) : planned;
+  if (valid) valid = check_order(run_.state, suspend);
   if (!valid) {
     Failure failure{std::string(error_name(valid.error().code)), valid.error().message, valid.error().details, false};
     Event note;
@@ -139,6 +155,11 @@ void RunTurn::suspend_node(std::size_t node, NodeSuspend suspend) {
     json::ObjectWriter(note.payload).string("nodeId", definition.id).raw("error", storable(failure).to_json());
     apply(command::AppendNote{std::move(note)});
     return fail_node(node, std::move(failure));
+  }
+  const auto is_note = [](const RunCommand& write) { return std::holds_alternative<command::AppendNote>(write); };
+  if (!waits_for_answer(suspend.kind)) {
+    for (const RunCommand& note : *notes) apply(note);
+    return say_at_once(node, suspend, std::move(written));
   }
   const std::string key = interrupt_key(run_, definition.id, state, suspend.key);
   command::SuspendNode command{definition.id,
@@ -152,7 +173,6 @@ void RunTurn::suspend_node(std::size_t node, NodeSuspend suspend) {
                                std::min(suspend.timeout_ms, kMaxTimeoutMs),
                                suspend.bearer_only,
                                suspend.turns};
-  const auto is_note = [](const RunCommand& write) { return std::holds_alternative<command::AppendNote>(write); };
   for (const RunCommand& note : *notes) apply(note);
   for (const RunCommand& write : *writes) {
     if (!is_note(write)) apply(write);

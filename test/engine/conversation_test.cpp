@@ -9,10 +9,12 @@ WorkflowText gate(const std::string& config, const std::string& more = "") {
   return WorkflowText("talk").node("convo", "core.conversationGate", config).root(more);
 }
 
-Status say(EngineRig& rig, const RunId& run, const std::string& value) { return rig.answer(run, "convo", value); }
+Status say(EngineRig& rig, const RunId& run, const std::string& value, const std::string& node = "convo") {
+  return rig.answer(run, node, value);
+}
 
-std::string output(const EngineRig& rig, const RunId& run, std::string_view name) {
-  return std::string(json::member(rig.view(run).state.nodes.at("convo").outputs, name).value_or("nothing"));
+std::string output(const EngineRig& rig, const RunId& run, std::string_view name, const std::string& node = "convo") {
+  return std::string(json::member(rig.view(run).state.nodes.at(node).outputs, name).value_or("nothing"));
 }
 
 constexpr const char* kChannel = R"(,"channels":{"conversation":{"reducer":"message"}})";
@@ -95,7 +97,83 @@ TEST_CASE("people exchange turns until somebody closes") {
   CHECK(output(rig, run, "outcome") == R"({"done":true})");
   CHECK(rig.count(run, "conversation.exchanged") == 2);
   CHECK(rig.count(run, "clarification.requested") == 0);
-  CHECK_FALSE(say(rig, run, R"("late")").ok());
+  CHECK(say(rig, run, R"("late")").error().code == ErrorCode::interrupt_already_resolved);
+  CHECK(say(rig, run, R"({"operation":"close"})").error().code == ErrorCode::interrupt_already_resolved);
+  // What cannot be right at any time is told as such.
+  CHECK(say(rig, run, R"({"operation":"exchange","turn":{"content":"late"}})").error().code ==
+        ErrorCode::validation_error);
+}
+
+TEST_CASE("nodes of their own open a conversation, exchange in it and close it") {
+  EngineRig rig;
+  const auto talk = [](const std::string& kind, const std::string& members) {
+    return R"({"kind":"conversation.)" + kind + R"(","data":{"conversationId":"c1")" + members + "}}";
+  };
+  rig.add(WorkflowText("trio")
+              .node("start", "core.interrupt", talk("start", R"(,"title":"Sizes","initialPrompt":"Hello!")"))
+              .node("convo", "core.interrupt", talk("exchange", R"(,"prompt":"Which size?")"))
+              .node("again", "core.interrupt", talk("exchange", R"(,"prompt":"Sure?")"))
+              .node("close", "core.interrupt", talk("close", R"(,"reason":"done")"))
+              .edge("start", "convo")
+              .edge("convo", "again")
+              .edge("again", "close")
+              .root(kChannel));
+  const RunId run = rig.create("trio");
+  rig.tick();
+  CHECK(is_waiting(rig.status(run)));
+  CHECK(rig.count(run, "node.suspended") == 1);  // the start waits for nobody
+  CHECK(output(rig, run, "conversationId", "start") == R"("c1")");
+  REQUIRE(say(rig, run, R"("large")").ok());
+  CHECK(is_waiting(rig.status(run)));
+  CHECK(rig.count(run, "conversation.closed") == 0);  // the answer of one node does not end it
+  REQUIRE(say(rig, run, R"("yes")", "again").ok());
+  CHECK(rig.status(run) == RunStatus::completed);
+  std::vector<std::string> talked;
+  std::int64_t before = -1;
+  for (const auto& event : rig.events(run)) {
+    if (!event.type.starts_with("conversation.")) continue;
+    talked.push_back(event.type + "(" + event.node + ")");
+    const auto index = json::member(event.payload, "turnIndex");
+    const std::int64_t turn = index ? json::as_int(*index).value_or(-2) : 0;
+    CHECK(turn == before + (event.type == "conversation.closed" ? 0 : 1));
+    before = turn;
+  }
+  CHECK(talked == std::vector<std::string>{"conversation.opened(start)", "conversation.exchanged(convo)",
+                                           "conversation.exchanged(convo)", "conversation.exchanged(again)",
+                                           "conversation.exchanged(again)", "conversation.closed(close)"});
+}
+
+TEST_CASE("a conversation opens once, and nothing comes behind its close") {
+  EngineRig rig;
+  const auto node = [](const std::string& kind, const std::string& more) {
+    return R"({"kind":"conversation.)" + kind + R"(","data":{"conversationId":"c1",)" + more + "}}";
+  };
+  const std::string start = node("start", R"("title":"T")");
+  const std::string close = node("close", R"("reason":"R")");
+  const std::string exchange = node("exchange", R"("prompt":"P")");
+  const auto ends = [&](const std::string& name, const std::vector<std::string>& configs) {
+    WorkflowText workflow(name);
+    for (std::size_t i = 0; i < configs.size(); ++i) {
+      workflow.node("n" + std::to_string(i), "core.interrupt", configs[i]);
+      if (i > 0) workflow.edge("n" + std::to_string(i - 1), "n" + std::to_string(i));
+    }
+    rig.add(workflow);
+    const RunId run = rig.create(name);
+    rig.tick();
+    return run;
+  };
+  CHECK(rig.status(ends("pair", {start, close})) == RunStatus::completed);
+  for (const auto& [name, configs] :
+       std::vector<std::pair<std::string, std::vector<std::string>>>{{"twice", {start, start}},
+                                                                     {"unopened", {close}},
+                                                                     {"closed-twice", {start, close, close}},
+                                                                     {"opened-again", {start, close, start}},
+                                                                     {"exchange-behind", {start, close, exchange}}}) {
+    INFO(name);
+    const RunId run = ends(name, configs);
+    CHECK(rig.status(run) == RunStatus::failed);
+    CHECK(rig.count(run, "node.suspend-failed") == 1);
+  }
 }
 
 TEST_CASE("a bare value is a turn and the outcome at once, or one of turnCount") {

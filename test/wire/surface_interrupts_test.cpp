@@ -67,6 +67,22 @@ TEST_CASE("a waiting run shows its node, its question, and to those who may answ
   CHECK(rig.snapshot(rig.run("bearer")).at({"interrupt", "interruptToken"}).empty());
 }
 
+TEST_CASE("without a public URL a token's address is at the host that the caller has called", "[wire]") {
+  Gates rig;
+  const std::string run = rig.run("event");
+  const Answer shown = rig.get("/v1/runs/" + run, {{"Host", "runs.local:8080"}});
+  CHECK(shown.at({"interrupt", "callbackUrl"}) ==
+        "http://runs.local:8080/v1/interrupts/" + shown.at({"interrupt", "interruptToken"}));
+}
+
+TEST_CASE("discovery lists the profiles of interrupts that hold", "[wire]") {
+  Gates rig;
+  const std::string with_tokens = rig.get("/.well-known/openwop", {}).at({"extensions", "interrupts", "profiles"});
+  CHECK(with_tokens ==
+        R"(["openwop-interrupt-quorum","openwop-interrupt-auth-required","openwop-interrupt-cascade-cancel",)"
+        R"("openwop-interrupt-external-event"])");
+}
+
 TEST_CASE("an answer by run is checked in the order of the protocol", "[wire]") {
   Gates rig;
   const std::string run = rig.run("approval");

@@ -84,7 +84,8 @@ struct SurfaceOptions {
   std::string implementation_name = "openwop-cpp";
   std::string implementation_version = "0.1.0";
   std::string implementation_vendor = "openwop";
-  /// Prefix of the URLs in answers, such as "https://runs.example"; empty: they are relative.
+  /// Prefix of the URLs in answers, such as "https://runs.example"; empty: they are relative, or of the host that the
+  /// caller has called.
   std::string public_url = {};
   /// Published as testing.testKeyPrefix when there are test keys; empty: not published.
   std::string test_key_prefix = {};

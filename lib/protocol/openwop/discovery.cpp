@@ -147,9 +147,10 @@ void add_interrupts(json::ObjectWriter& document, const SurfaceParts& surface) {
   json::ObjectWriter extensions(document.value_of("extensions"));
   json::ObjectWriter interrupts(extensions.value_of("interrupts"));
   // An external event comes with a token.
-  interrupts.raw("profiles", surface.tokens ? R"(["openwop-interrupt-quorum","openwop-interrupt-auth-required",)"
-                                              R"("openwop-interrupt-external-event"])"
-                                            : R"(["openwop-interrupt-quorum","openwop-interrupt-auth-required"])");
+  std::string profiles =
+      R"(["openwop-interrupt-quorum","openwop-interrupt-auth-required","openwop-interrupt-cascade-cancel")";
+  if (surface.tokens) profiles += R"(,"openwop-interrupt-external-event")";
+  interrupts.raw("profiles", profiles + "]");
   interrupts.boolean("signedCallbackTokens", surface.tokens.has_value());
   // An event is recorded in the log of its run; its key is remembered as long as any.
   interrupts.integer("externalEventRetentionSeconds", surface.options.idempotency_retention_ms / 1000);

@@ -3,6 +3,7 @@
 
 #include "openwop/json.h"
 #include "protocol/openwop/answer.h"
+#include "protocol/openwop/base_url.h"
 #include "protocol/openwop/idempotency.h"
 #include "protocol/openwop/request_body.h"
 #include "protocol/openwop/routes.h"
@@ -72,22 +73,14 @@ Result<ForkRun> read_fork(const SurfaceParts& surface, std::string_view body, co
   if (!from && *mode == ForkMode::branch) return invalid_field("fromSeq", "is missing");
   fork.from_sequence = from.value_or(0);
   json::for_each_member(overlay.value_or("{}"), [&](std::string_view raw_key, std::string_view raw) {
-    status = *mode == ForkMode::replay ? Status(invalid_field("runOptionsOverlay", "is for branches only"))
-                                       : read_overlay_member(surface, json::unescape(raw_key), raw, key, fork);
+    status = read_overlay_member(surface, json::unescape(raw_key), raw, key, fork);
     return status.ok();
   });
   if (!status) return std::move(status).error();
   return fork;
 }
 
-/// Where this host is reached: the answer's URLs are absolute (trap 39).
-std::string base_url(const SurfaceParts& surface, const Call& call) {
-  const std::string& configured = surface.options.public_url;
-  if (configured.find("://") != std::string::npos) return configured;
-  const auto host = http::header(call.request.headers, "Host");
-  return "http://" + std::string(host ? *host : std::string_view("localhost")) + configured;
-}
-
+/// The answer's URLs are absolute (trap 39).
 std::string forked_body(const std::string& base, const ForkRun& fork, const RunId& id, RunStatus status) {
   const std::string run = id.text();
   std::string body;

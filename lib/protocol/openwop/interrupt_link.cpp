@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "protocol/openwop/base_url.h"
 #include "protocol/openwop/bearer_keys.h"
 
 namespace openwop::wire {
@@ -28,7 +29,7 @@ std::optional<InterruptLink> interrupt_link(const SurfaceParts& surface, const C
                                      .node_id = *node,
                                      .interrupt_id = interrupt->id,
                                      .expires_ms = expiry_ms(surface, *interrupt)});
-  link.callback_url = surface.options.public_url + "/v1/interrupts/" + link.token;
+  link.callback_url = base_url(surface, call) + "/v1/interrupts/" + link.token;
   return link;
 }
 
