@@ -52,10 +52,16 @@ std::string readable_rate(double rate) {
   return fmt::format("{:.0f} /s", rate);
 }
 
+std::string readable_time(double seconds) {
+  if (seconds >= 0.1) return fmt::format("{:.3f} s", seconds);
+  if (seconds >= 1e-3) return fmt::format("{:.2f} ms", seconds * 1e3);
+  return fmt::format("{:.0f} us", seconds * 1e6);
+}
+
 std::string readable(double value, Unit unit) {
   switch (unit) {
     case Unit::per_second: return readable_rate(value);
-    case Unit::seconds: return fmt::format("{:.3f} s", value);
+    case Unit::seconds: return readable_time(value);
     case Unit::bytes: return fmt::format("{:.0f} B", value);
     case Unit::count: return fmt::format("{:.2f}", value);
   }
@@ -70,16 +76,16 @@ void print_row(const Row& row, const FigureCollector& collected) {
   std::string aim;
   std::string met;
   const auto judge = [&](bool reached) { met = reached ? "yes" : "no"; };
+  const bool more_is_better = row.unit == Unit::per_second;
   if (const auto other = row.against.empty() ? std::nullopt : collected.best(row.against, row.unit)) {
     against = fmt::format("{}: {}", row.against_name, readable(*other, row.unit));
     ratio = fmt::format("{:.2f}", *value / *other);
     if (row.aim_ratio > 0) {
-      aim = fmt::format(">= {:g}", row.aim_ratio);
-      judge(*value / *other >= row.aim_ratio);
+      aim = fmt::format("{} {:g}", more_is_better ? ">=" : "<=", row.aim_ratio);
+      judge(more_is_better ? *value / *other >= row.aim_ratio : *value / *other <= row.aim_ratio);
     }
   }
   if (row.aim_value > 0) {
-    const bool more_is_better = row.unit == Unit::per_second;
     aim = fmt::format("{} {}", more_is_better ? ">=" : "<=", readable(row.aim_value, row.unit));
     judge(more_is_better ? *value >= row.aim_value : *value <= row.aim_value);
   }

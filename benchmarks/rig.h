@@ -51,8 +51,9 @@ struct Row {
   std::string against = {};
   /// How the table calls the side held against.
   std::string against_name = {};
-  double aim_ratio = 0;  // 0: none
-  double aim_value = 0;  // 0: none; at least it for rates, at most it for all other units
+  // 0: none. At least it for rates, at most it for all other units.
+  double aim_ratio = 0;
+  double aim_value = 0;
 };
 
 /// Measures the sides that `add_sides` adds and prints `rows` as lines of a Markdown table. Both are called once the
