@@ -20,6 +20,8 @@
 // repeats is not sent. URLs are guarded as those of webhooks are: https on a public address, checked again before each
 // attempt; a URL that is refused is reported, and its callback given up at once.
 //
+// In a cluster (openwop/cluster.h) the host that carries a run out sends its callbacks.
+//
 // Thread-safety: all members from any thread; tick() from one at a time.
 #pragma once
 

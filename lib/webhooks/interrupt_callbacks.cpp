@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <set>
 #include <stop_token>
 #include <thread>
 
@@ -58,6 +59,7 @@ class CallbackService final : public InterruptCallbacks {
 
   void extend(const RunCommit& commit, Transaction& transaction) noexcept override;
   void committed(const RunCommit& commit) noexcept override;
+  void ownership_changed(const std::shared_ptr<const RunOwnership>& ownership) noexcept override;
   void start(std::string public_url) override;
   std::optional<std::int64_t> tick() override;
   void close() override;
@@ -65,7 +67,9 @@ class CallbackService final : public InterruptCallbacks {
  private:
   [[nodiscard]] std::int64_t now_ms() const { return options_.delivery.clock->now_ms(); }
   void trouble(std::string_view message, const CallbackRow& row, std::string_view reason) const;
+  void report(const Error& error) const;
   void queue(std::int64_t due_ms, std::string key);
+  [[nodiscard]] bool is_mine(const RunId& run);
   /// The key of a row that is due; or nothing, and when the next one is.
   [[nodiscard]] std::optional<std::string> next(std::optional<std::int64_t>& wake_ms);
   void run();
@@ -83,7 +87,9 @@ class CallbackService final : public InterruptCallbacks {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::multimap<std::int64_t, std::string> queue_;  // when it is due -> key of the row
+  std::set<std::pair<std::int64_t, std::string>> queue_;  // when it is due, key of the row
+  std::shared_ptr<const RunOwnership> ownership_;         // null: every run is this host's
+  std::int64_t look_ms_ = 0;                              // when the outbox is to be read again; 0 = it need not be
   std::atomic<std::size_t> queued_{0};
   std::atomic<bool> told_full_{false};
   std::atomic<bool> started_{false};
@@ -116,11 +122,32 @@ void CallbackService::trouble(std::string_view message, const CallbackRow& row, 
   options_.delivery.on_trouble(message, fields);
 }
 
+void CallbackService::report(const Error& error) const {
+  std::string fields;
+  json::ObjectWriter(fields).string("reason", error.message);
+  options_.delivery.on_trouble("interrupt callback outbox cannot be used", fields);
+}
+
 void CallbackService::queue(std::int64_t due_ms, std::string key) {
   {
     const std::lock_guard lock(mutex_);
     queue_.emplace(due_ms, std::move(key));
     queued_ = queue_.size();
+  }
+  wake_.notify_one();
+}
+
+bool CallbackService::is_mine(const RunId& run) {
+  const std::lock_guard lock(mutex_);
+  return !ownership_ || ownership_->is_mine(run);
+}
+
+void CallbackService::ownership_changed(const std::shared_ptr<const RunOwnership>& ownership) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    ownership_ = ownership;
+    // What another host has left undone is in the outbox.
+    look_ms_ = now_ms();
   }
   wake_.notify_one();
 }
@@ -161,16 +188,20 @@ void CallbackService::start(std::string public_url) {
 }
 
 std::optional<std::string> CallbackService::next(std::optional<std::int64_t>& wake_ms) {
-  const std::lock_guard lock(mutex_);
-  if (queue_.empty()) return std::nullopt;
-  const auto first = queue_.begin();
-  if (first->first > now_ms()) {
-    wake_ms = first->first;
-    return std::nullopt;
+  std::unique_lock lock(mutex_);
+  const std::int64_t now = now_ms();
+  if (look_ms_ != 0 && look_ms_ <= now) {
+    look_ms_ = 0;
+    lock.unlock();
+    const Status loaded = load();
+    if (!loaded) report(loaded.error());
+    lock.lock();
+    if (!loaded) look_ms_ = now + kStoreRetryMs;
   }
-  std::string key = std::move(first->second);
-  queue_.erase(first);
-  return key;
+  if (!queue_.empty() && queue_.begin()->first <= now) return std::move(queue_.extract(queue_.begin()).value().second);
+  if (!queue_.empty()) wake_ms = queue_.begin()->first;
+  if (look_ms_ != 0) wake_ms = std::min(wake_ms.value_or(look_ms_), look_ms_);
+  return std::nullopt;
 }
 
 std::optional<std::int64_t> CallbackService::tick() {
@@ -194,7 +225,8 @@ void CallbackService::run() {
     }
     std::unique_lock lock(mutex_);
     const auto is_due = [&] {
-      return stop_.stop_requested() || (!queue_.empty() && queue_.begin()->first <= now_ms());
+      const bool due = !queue_.empty() && queue_.begin()->first <= now_ms();
+      return stop_.stop_requested() || due || (look_ms_ != 0 && look_ms_ <= now_ms());
     };
     const std::int64_t wait_ms = wake_ms ? std::clamp<std::int64_t>(*wake_ms - now_ms(), 1, kMaxWaitMs) : kMaxWaitMs;
     wake_.wait_for(lock, std::chrono::milliseconds(wait_ms), is_due);
@@ -223,9 +255,7 @@ void CallbackService::work(const std::string& key) {
     status = row ? deliver(key, *std::move(row)) : Status(std::move(row).error());
   }
   if (!status) {
-    std::string fields;
-    json::ObjectWriter(fields).string("reason", status.error().message);
-    options_.delivery.on_trouble("interrupt callback outbox cannot be used", fields);
+    report(status.error());
     queue(now_ms() + kStoreRetryMs, key);
   }
   const std::lock_guard lock(mutex_);
@@ -233,6 +263,8 @@ void CallbackService::work(const std::string& key) {
 }
 
 Status CallbackService::deliver(const std::string& key, CallbackRow row) {
+  // Its host sends it, and looks through the outbox when it takes the run over.
+  if (!is_mine(row.run)) return {};
   // Nobody could use the link any more.
   if (row.closes_ms != 0 && row.closes_ms <= now_ms()) return erase(key);
   const PostOutcome outcome = post(options_.delivery, call_for(row));

@@ -234,6 +234,29 @@ TEST_CASE("a callback to an address that is not public is given up at once") {
   CHECK(rig.rows() == 0);
 }
 
+TEST_CASE("in a cluster the run's host sends its callbacks, and what the host before has left") {
+  struct Ownership final : RunOwnership {
+    [[nodiscard]] bool is_mine(const RunId&) const override { return mine; }
+    bool mine = false;
+  };
+  CallbackRig rig;
+  rig.open_all();
+  const auto ownership = std::make_shared<Ownership>();
+  rig.callbacks->ownership_changed(ownership);
+  rig.wait();
+  rig.callbacks->tick();
+  CHECK(rig.client->sent.empty());
+  CHECK(rig.rows() == 1);
+  ownership->mine = true;
+  rig.callbacks->ownership_changed(ownership);
+  rig.callbacks->tick();
+  CHECK(rig.client->sent.size() == 1);
+  rig.callbacks->ownership_changed(ownership);
+  rig.callbacks->tick();
+  CHECK(rig.client->sent.size() == 1);
+  CHECK(rig.rows() == 0);
+}
+
 TEST_CASE("callbacks beyond the limit are dropped and reported once") {
   CallbackRig rig;
   rig.callback_options.max_queued = 2;
