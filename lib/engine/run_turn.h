@@ -50,7 +50,9 @@ inline constexpr std::int64_t kMaxTimeoutMs = std::int64_t{100} * 366 * 24 * 360
 class RunTurn {
  public:
   RunTurn(const EngineOptions& options, Run& run, std::int64_t now_ms)
-      : options_(options), run_(run), now_ms_(now_ms), turn_ms_(now_ms) {}
+      : options_(options), run_(run), now_ms_(now_ms), turn_ms_(now_ms) {
+    events_.reserve(kExpectedEvents);
+  }
 
   // ---- commands; each is followed by settle() ----
   void start();
@@ -89,6 +91,9 @@ class RunTurn {
   void fail_run(Failure failure, std::string_view node_id);
 
  private:
+  /// Of a turn of few nodes.
+  static constexpr std::size_t kExpectedEvents = 8;
+
   void settle();
   bool settle_last_nodes();
   void consider(std::size_t node);

@@ -94,6 +94,13 @@ inline const std::vector<StoreBackend>& store_backends() {
         {"rocksdb", [] { return std::make_unique<RocksDbUnderTest>(); }, 500},
         {"rocksdb without guard cache",
          [] { return std::make_unique<RocksDbUnderTest>(RocksDbOptions{.path = {}, .guard_cache_entries = 0}); }, 500},
+        // Hints for the keys of the model, which begin with `s` and the seed.
+        {"rocksdb with kinds in order",
+         [] {
+           return std::make_unique<RocksDbUnderTest>(
+               RocksDbOptions{.path = {}, .ordered_kinds = {{"s1"}, {"s", true}}});
+         },
+         500},
         // Two slots: nearly every precondition meets a slot that another key took.
         {"rocksdb with a tiny guard cache",
          [] { return std::make_unique<RocksDbUnderTest>(RocksDbOptions{.path = {}, .guard_cache_entries = 2}); }, 500},

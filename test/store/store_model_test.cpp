@@ -43,6 +43,7 @@ class ModelCheck {
   /// Few keys, so that operations meet; some with bytes at the ends of the order.
   std::string some_key() {
     if (below(3) == 0) return some_counted_key();
+    if (below(6) == 0) return some_key_with_id();
     static const std::vector<std::string> kTails = {
         std::string(1, '\0'), std::string("a\0", 2), "a", "aa", "b", "\x7F", "\x80", "\xFF", "\xFF\xFF", "head"};
     return prefix_ + kTails[below(kTails.size())];
@@ -58,6 +59,15 @@ class ModelCheck {
     key += static_cast<char>(last ? 0xFF : below(12));
     if (below(20) == 0) key += 'x';
     if (below(20) == 0) key.pop_back();
+    return key;
+  }
+
+  /// A key that holds an id, in about the order of time: the memtable has a hint for its kind.
+  std::string some_key_with_id() {
+    std::string key = prefix_ + static_cast<char>('a' + below(2)) + std::string(14, '\0');
+    key += static_cast<char>(below(3));
+    key += static_cast<char>(below(200));
+    if (below(3) == 0) key += "tail";
     return key;
   }
 

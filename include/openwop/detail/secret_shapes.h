@@ -79,6 +79,39 @@ inline constexpr std::array kSecretShapes = {
     SecretShape{"ya29.", kBase64Url, 12, 16},
 };
 
+/// The first two characters of everything that is looked for, as a set: nearly every position of a text is settled by
+/// one look at it.
+class FirstPairs {
+ public:
+  constexpr FirstPairs() {
+    for (const SecretShape& shape : kSecretShapes) add(shape.prefix[0], shape.prefix[1]);
+    for (const char first : {'b', 'B'}) {
+      for (const char second : {'e', 'E'}) add(first, second);
+    }
+    add('e', 'y');
+    add('-', '-');
+    add(':', '/');
+  }
+  [[nodiscard]] constexpr bool contains(char first, char second) const {
+    const std::size_t at = index(first, second);
+    return at < kPairs && (bits_[at / 64] >> (at % 64) & 1U) != 0;
+  }
+
+ private:
+  static constexpr std::size_t kPairs = std::size_t{128} * 128;
+  static constexpr std::size_t index(char first, char second) {
+    const auto a = static_cast<unsigned char>(first);
+    const auto b = static_cast<unsigned char>(second);
+    return a < 128 && b < 128 ? std::size_t{a} * 128 + b : kPairs;
+  }
+  constexpr void add(char first, char second) {
+    const std::size_t at = index(first, second);
+    bits_[at / 64] |= std::uint64_t{1} << (at % 64);
+  }
+  std::array<std::uint64_t, kPairs / 64> bits_{};
+};
+inline constexpr FirstPairs kFirstPairs;
+
 /// A secret found in a text. [begin, end) goes; [begin, secret) is the well-known part of it.
 struct SecretHit {
   enum class Kind : std::uint8_t { none, run, jwt, bearer, pem, password };
@@ -97,8 +130,8 @@ class SecretScanner {
 
   /// The first hit at or after `from`; Kind::none when there is no further one. Calls go from left to right.
   SecretHit next(std::size_t from) {
-    for (std::size_t at = from; at < text_.size(); ++at) {
-      if (!starts_shape(text_[at])) continue;
+    for (std::size_t at = from; at + 1 < text_.size(); ++at) {
+      if (!kFirstPairs.contains(text_[at], text_[at + 1])) continue;
       const SecretHit hit = at_position(at);
       if (hit.kind != SecretHit::Kind::none) return hit;
     }
@@ -106,28 +139,6 @@ class SecretScanner {
   }
 
  private:
-  static constexpr bool starts_shape(char c) {
-    switch (c) {
-      case 'A':
-      case 'B':
-      case 'S':
-      case 'b':
-      case 'c':
-      case 'e':
-      case 'g':
-      case 'h':
-      case 'n':
-      case 'r':
-      case 's':
-      case 'w':
-      case 'x':
-      case 'y':
-      case '-':
-      case ':': return true;
-    }
-    return false;
-  }
-
   [[nodiscard]] SecretHit at_position(std::size_t at) {
     const char c = text_[at];
     if (c == '-') return key_block(at);

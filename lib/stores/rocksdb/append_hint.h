@@ -6,11 +6,13 @@
 
 #include <memory>
 
+#include "openwop/rocksdb_store.h"
+
 namespace openwop::rocks {
 
-/// In domain: keys of `prefix_bytes` and a big-endian 64-bit counter from kFirstHintedCounter on; short-lived prefixes
-/// are not worth a hint, nor are rows that a run overwrites a few times.
-[[nodiscard]] std::shared_ptr<const rocksdb::SliceTransform> make_append_hint(std::size_t prefix_bytes);
+/// In domain: keys of `append_prefix_bytes` and a big-endian 64-bit counter from kFirstHintedCounter on, by their
+/// prefix (short-lived prefixes are not worth a hint of their own); and those of `ordered_kinds`, by their kind.
+[[nodiscard]] std::shared_ptr<const rocksdb::SliceTransform> make_append_hint(const RocksDbOptions& options);
 
 inline constexpr unsigned char kFirstHintedCounter = 8;
 

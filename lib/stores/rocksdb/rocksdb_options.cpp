@@ -55,8 +55,8 @@ void set_write_path(const RocksDbOptions& options, rocksdb::Options& out) {
   out.wal_bytes_per_sync = std::uint64_t{512} << 10;
   out.avoid_unnecessary_blocking_io = true;
   out.level_compaction_dynamic_level_bytes = true;
-  if (options.append_prefix_bytes > 0) {
-    out.memtable_insert_with_hint_prefix_extractor = make_append_hint(options.append_prefix_bytes);
+  if (options.append_prefix_bytes > 0 || !options.ordered_kinds.empty()) {
+    out.memtable_insert_with_hint_prefix_extractor = make_append_hint(options);
   }
 }
 
