@@ -1,7 +1,6 @@
 #include "engine/fork_plan.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "engine/create_check.h"
 #include "engine/run_header.h"
@@ -13,7 +12,6 @@ namespace openwop::runtime {
 namespace {
 
 constexpr std::uint8_t kReferenceFormat = 1;
-constexpr std::uint64_t kWholeLog = std::numeric_limits<std::uint64_t>::max();
 
 Error refused(const ForkRun& request, std::string message, std::optional<std::uint64_t> last_sequence = {}) {
   Error error{ErrorCode::fork_refused, std::move(message)};
@@ -173,16 +171,21 @@ void put_fork(Transaction& transaction, const RunId& run, const ForkPlan& plan) 
   Log::create_fork(transaction, run, encode_header(header), plan.origin,
                    {header.fork->from_sequence, 0, false, marks.encode()});
   put_created_rows(transaction, run, marks, header.tags);
+  put_fork_references(transaction, run, header, plan.origin, plan.source_origin);
+}
+
+void put_fork_references(Transaction& transaction, const RunId& run, const RunHeader& header, const LogOrigin& origin,
+                         const LogOrigin& source_origin) {
   const auto refer = [&](const RunId& to, std::uint64_t needs_below) {
     std::string value(1, static_cast<char>(kReferenceFormat));
     bytes::put_u64(value, needs_below);
     transaction.put(fork_reference_prefix(to).append(run.view()), value);
   };
-  for (const LogSegment& segment : plan.origin.segments) refer(segment.run, segment.end);
+  for (const LogSegment& segment : origin.segments) refer(segment.run, segment.end);
   if (!header.is_replay()) return;
   // A replay goes by the rest of the source too, wherever it lies.
   refer(header.fork->source_run, kWholeLog);
-  for (const LogSegment& segment : plan.source_origin.segments) refer(segment.run, segment.end);
+  for (const LogSegment& segment : source_origin.segments) refer(segment.run, segment.end);
 }
 
 Status forks_of(const Store& store, const RunId& source,

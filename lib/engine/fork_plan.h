@@ -7,12 +7,16 @@
 // still needs them.
 #pragma once
 
+#include <limits>
+
 #include "openwop/engine.h"
 #include "openwop/log.h"
 
 namespace openwop::runtime {
 
 inline constexpr char kForkReferencePrefix = 'F';
+/// What a fork needs that goes by the whole log of its source.
+inline constexpr std::uint64_t kWholeLog = std::numeric_limits<std::uint64_t>::max();
 
 [[nodiscard]] std::string fork_reference_prefix(const RunId& source);
 
@@ -32,6 +36,11 @@ struct ForkPlan {
 
 /// The rows of the new run.
 void put_fork(Transaction& transaction, const RunId& run, const ForkPlan& plan);
+
+/// Of these, the rows that say which runs the fork refers to. `source_origin` is of the run that was forked; only a replay
+/// needs it.
+void put_fork_references(Transaction& transaction, const RunId& run, const RunHeader& header, const LogOrigin& origin,
+                         const LogOrigin& source_origin);
 
 /// Visits the forks that refer to events of the run: the fork, and the first sequence that it does not need.
 [[nodiscard]] Status forks_of(const Store& store, const RunId& source,

@@ -11,7 +11,6 @@ namespace openwop::runtime {
 
 namespace {
 
-std::string digest_key(std::string_view digest) { return std::string{kWorkflowPrefix, 'd'}.append(digest); }
 std::string newest_key(std::string_view id) { return std::string{kWorkflowPrefix, 'l'}.append(id); }
 bool is_fixture_type(std::string_view type_id) { return type_id.starts_with("core.conformance."); }
 
@@ -32,7 +31,7 @@ Result<std::shared_ptr<const Workflow>> WorkflowCatalog::add(std::string_view so
   auto workflow = std::make_shared<const Workflow>(std::move(*loaded));
 
   Transaction transaction;
-  transaction.put(digest_key(workflow->digest), workflow->source);
+  transaction.put(workflow_key(workflow->digest), workflow->source);
   transaction.put(newest_key(workflow->id), workflow->digest);
   auto outcome = store_.commit(transaction, Durability::sync);
   if (!outcome) return std::move(outcome).error();
@@ -83,7 +82,7 @@ Result<std::shared_ptr<const Workflow>> WorkflowCatalog::by_digest(std::string_v
     const std::shared_lock lock(mutex_);
     if (const auto at = by_digest_.find(digest); at != by_digest_.end()) return at->second;
   }
-  auto source = store_.get(digest_key(digest));
+  auto source = store_.get(workflow_key(digest));
   if (!source) return std::move(source).error();
   if (!source->has_value()) {
     return Error{ErrorCode::workflow_not_found, "the workflow version " + std::string(digest) + " is not stored"};

@@ -17,6 +17,11 @@ namespace openwop::runtime {
 
 inline constexpr char kWorkflowPrefix = 'W';
 
+/// Of the row that holds the definition.
+[[nodiscard]] inline std::string workflow_key(std::string_view digest) {
+  return std::string{kWorkflowPrefix, 'd'}.append(digest);
+}
+
 class WorkflowCatalog {
  public:
   WorkflowCatalog(Store& store, const EngineOptions& options) : store_(store), options_(options) {}

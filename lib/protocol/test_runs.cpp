@@ -6,7 +6,6 @@ namespace openwop {
 
 namespace {
 
-constexpr char kTestRunPrefix = 'Q';
 constexpr std::string_view kFormat = "\x01";
 
 std::string row_key(const RunId& run) { return std::string(1, kTestRunPrefix).append(run.view()); }

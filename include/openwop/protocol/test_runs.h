@@ -24,6 +24,7 @@ namespace openwop {
 
 /// What the name of an actor with a test key begins with, in CreateRun::created_by and ForkRun::forked_by.
 inline constexpr std::string_view kTestActorPrefix = "test-key:";
+inline constexpr char kTestRunPrefix = 'Q';
 
 class TestRuns final : public RunObserver {
  public:

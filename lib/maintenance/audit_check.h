@@ -1,0 +1,15 @@
+// The hash chain of the audit log, read once from its first entry to its last.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "maintenance/findings.h"
+
+namespace openwop::maintenance {
+
+/// Gives the number of entries. `signing_key` as StoreCheckOptions has it. Errors: store errors, validation_error.
+[[nodiscard]] Result<std::uint64_t> check_audit_chain(const Store& store, std::string_view signing_key,
+                                                      Findings& findings);
+
+}  // namespace openwop::maintenance
