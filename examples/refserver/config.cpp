@@ -91,6 +91,12 @@ constexpr std::array kOptions = {
     Option{"metrics-listen", Values::one, "OPENWOP_METRICS_LISTEN", "HOST:PORT",
            "serve /metrics as Prometheus text, without a key"},
     Option{"run-log", Values::none, "OPENWOP_RUN_LOG", "", "log a record for each run and node"},
+    Option{"retention-days", Values::one, "OPENWOP_EVENT_RETENTION_DAYS", "DAYS",
+           "runs are removed so long after their end; 0 = never (0)"},
+    Option{"verify", Values::one, "", "STORE",
+           "check rocksdb:DIR, DIR or postgres:DSN, print what is wrong as JSON lines, and exit"},
+    Option{"rebuild", Values::one, "", "STORE",
+           "put right what derives from the logs of runs, print what was changed, and exit"},
     Option{"help", Values::none, "", "", "this text"},
     Option{"version", Values::none, "", "", "name and version"},
 };
@@ -314,6 +320,7 @@ constexpr std::array kCounts = {
     Count{"rate-burst", &Config::rate_burst, 0, 1'000'000},
     Count{"retry-after", &Config::retry_after_s, 1, 3'600},
     Count{"webhook-retries", &Config::webhook_retries, 0, 100},
+    Count{"retention-days", &Config::retention_days, 0, 36'500},
     Count{"debug-bundle-bytes", &Config::debug_bundle_bytes, 0, std::size_t{1} << 30},
 };
 
@@ -328,6 +335,8 @@ constexpr std::array kTexts = {
     Text{"keys", &Config::keys_file},
     Text{"new-key", &Config::new_key},
     Text{"data-folder", &Config::own_keys_folder},
+    Text{"verify", &Config::verify_store},
+    Text{"rebuild", &Config::rebuild_store},
 };
 
 struct Flag {
@@ -400,7 +409,7 @@ Status apply(std::string_view name, const std::vector<std::string>& values, Conf
 // Names that hosts of OpenWOP have in common, for things that this one has not or does otherwise: a run is claimed by
 // whoever has its data folder, for as long as the folder is locked.
 constexpr std::array kWithoutEffect = {"OPENWOP_CLAIM_TTL_MS", "OPENWOP_HEARTBEAT_INTERVAL_MS", "OPENWOP_SQLITE_PATH",
-                                       "OPENWOP_PG_DSN", "OPENWOP_EVENT_RETENTION_DAYS"};
+                                       "OPENWOP_PG_DSN"};
 
 }  // namespace
 

@@ -50,6 +50,8 @@ struct Config {
   bool webhook_allow_private = false;
   /// Unless set: on with a data folder, off without.
   std::optional<bool> audit_log = {};
+  /// Days for which a run is kept after its end; 0 = for ever.
+  std::size_t retention_days = 0;
   /// 0 = no debug bundles.
   std::size_t debug_bundle_bytes = std::size_t{8} << 20;
   std::size_t max_in_flight = 512;
@@ -77,6 +79,9 @@ struct Config {
 
   /// TENANT[:SCOPE,…] of a key to be made and printed, instead of serving.
   std::string new_key = {};
+  /// Stores to be checked or rebuilt instead of serving.
+  std::string verify_store = {};
+  std::string rebuild_store = {};
   bool show_help = false;
   bool show_version = false;
 };

@@ -30,6 +30,7 @@
 #include "openwop/protocol/test_runs.h"
 #include "openwop/rocksdb_store.h"
 #include "outbound.h"
+#include "store_tools.h"
 #include "telemetry.h"
 #include "ui.h"
 #include "workflow_folder.h"
@@ -75,6 +76,8 @@ openwop::Result<std::unique_ptr<openwop::Engine>> open_engine(const Config& conf
     options.secrets = openwop::fixture_secrets();
   }
   options.configurable_options = config.run_options;
+  constexpr std::int64_t kDayMs = 86'400'000;
+  options.finished_run_retention_ms = static_cast<std::int64_t>(config.retention_days) * kDayMs;
   return openwop::Engine::open(std::move(options));
 }
 
@@ -317,6 +320,8 @@ int run(int argc, const char* const* argv) {
   }
   if (!config->new_key.empty()) return print_new_key(config->new_key);
   set_log_level(config->log_level);
+  if (!config->verify_store.empty()) return verify_store(config->verify_store);
+  if (!config->rebuild_store.empty()) return rebuild_store(config->rebuild_store);
   return serve(*config);
 }
 

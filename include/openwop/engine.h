@@ -132,7 +132,9 @@ struct EngineOptions {
   /// Interrupts of any kind that one execution of a node may ask for; the node fails with suspension_limit_exceeded.
   std::uint32_t max_interrupt_rounds = 1'000;
 
-  /// How long a run is kept after its end; 0 = for ever.
+  /// How long a run is kept after its end; 0 = for ever. Then it is removed with all of its rows and is unknown. What a
+  /// living fork needs of its log stays until the last such fork goes; a child goes after its parent. Removal is done
+  /// in small commits as runs become due, and may be changed with each open().
   std::int64_t finished_run_retention_ms = 0;
 
   // Retries of nodes (settings.maxRetries): initial × 2^attempt, at most max, less up to a quarter of jitter.

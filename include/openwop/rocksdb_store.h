@@ -25,6 +25,9 @@ struct RocksDbOptions {
   /// Folder of the database; made (with parents) when `create_if_missing`.
   std::string path = {};
   bool create_if_missing = true;
+  /// Nothing of the database is written, not even the tail of its log into tables; commits give store_io_error. The
+  /// folder has one owner all the same.
+  bool read_only = false;
   /// Bytes of one in-memory write buffer before it is flushed to a table file.
   std::size_t write_buffer_bytes = std::size_t{64} << 20;
   /// Write buffers kept before writers are slowed.

@@ -71,6 +71,14 @@ class RunObserver {
   /// engine.
   virtual void committed(const RunCommit& commit) noexcept { static_cast<void>(commit); }
 
+  /// The run is removed, its time being over (EngineOptions::finished_run_retention_ms): adds the removal of what
+  /// extend() has added for it and nobody else will take away. Called before the commit, and again when that was
+  /// refused; no preconditions, and as quick as extend().
+  virtual void removed(const RunId& run, Transaction& transaction) noexcept {
+    static_cast<void>(run);
+    static_cast<void>(transaction);
+  }
+
   /// In a cluster: at the start, and whenever runs have come to this host or gone from it. Quick; must not wait for the
   /// engine.
   virtual void ownership_changed(const std::shared_ptr<const RunOwnership>& ownership) noexcept {

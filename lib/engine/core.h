@@ -9,6 +9,7 @@
 #include "engine/group_commit.h"
 #include "engine/ledger_sweep.h"
 #include "engine/messages.h"
+#include "engine/retention.h"
 #include "engine/subscriptions.h"
 #include "engine/timer_service.h"
 #include "engine/workflow_catalog.h"
@@ -21,6 +22,7 @@ struct Core {
         store(*options.store),
         commits(store),
         ledger_sweep(store, commits, options),
+        retention(store, commits, options),
         catalog(store, options),
         timers(store),
         subscriptions(std::make_shared<SubscriptionHub>(options.store, options.max_subscriptions)),
@@ -31,6 +33,7 @@ struct Core {
   Store& store;
   GroupCommit commits;
   LedgerSweep ledger_sweep;
+  Retention retention;
   WorkflowCatalog catalog;
   TimerService timers;
   std::shared_ptr<SubscriptionHub> subscriptions;

@@ -15,7 +15,7 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options) {
   const bool limits = options.max_node_executions > 0 && options.max_events_per_commit > 0 &&
                       options.max_queued_commands > 0 && options.max_active_runs > 0 && options.max_json_depth > 0;
   const bool times = options.store_retry_ms > 0 && options.retry_initial_ms > 0 && options.retry_max_ms > 0 &&
-                     options.drain_timeout_ms >= 0;
+                     options.drain_timeout_ms >= 0 && options.finished_run_retention_ms >= 0;
   if (!limits || !times) return Error{ErrorCode::validation_error, "limits and times of the engine must be at least 1"};
   if (auto sound = runtime::check_option_list(options.configurable_options); !sound) return std::move(sound).error();
   auto engine = std::make_unique<runtime::EngineImpl>(std::move(options));

@@ -48,6 +48,7 @@ EngineImpl::~EngineImpl() { close(); }
 Status EngineImpl::start() {
   auto ready = core_.timers.open();
   if (ready) ready = core_.ledger_sweep.open();
+  if (ready) ready = core_.retention.open();
   if (ready) ready = core_.agents->secrets.open();
   if (ready) ready = recover();
   if (!ready) {
@@ -116,6 +117,12 @@ bool EngineImpl::keep_time() {
   for (Message& message : again) core_.post(std::move(message));
   worked = !again.empty();
 
+  if (!core_.closing.load()) {
+    auto swept = core_.retention.step(now, core_.wake_timekeeper);
+    if (!swept) core_.report(swept.error());
+    worked = (swept && *swept) || worked;
+  }
+
   auto due = core_.timers.take_due(now);
   if (!due) {
     core_.report(due.error());
@@ -134,6 +141,8 @@ std::optional<std::int64_t> EngineImpl::next_wake_ms() {
       next = core_.deferred.begin()->first;
   }
   if (next) next = std::max(*next, timekeeper_rests_until_ms_.load());
+  const auto retained = core_.retention.next_due_ms();
+  if (retained && (!next || *retained < *next)) next = retained;
   return next;
 }
 

@@ -223,6 +223,8 @@ bool Shard::add_rows(TurnTask& task, Resident& resident, RunTurn& turn, bool cre
     resident.head_row = head.encode();
     resident.head = std::move(head);
   }
+  const bool ends = is_terminal(after.status) && (created || !is_terminal(before.status));
+  if (ends) task.ended_ms = core_.retention.add_end(task.transaction, id, after);
   for (const auto& [key, value] : turn.rows()) task.transaction.put(key, value);
   add_child_rows(task, resident, turn, created ? RunStatus::pending : before.status);
   update_interrupt_rows(task.transaction, resident.run, resident.interrupts);

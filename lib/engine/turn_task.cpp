@@ -37,6 +37,7 @@ void TurnTask::committed() {
   // pass over it.
   if (std::holds_alternative<TimerMessage>(origin_)) core_.timers.settled(run_);
   if (core_.timers.note(timer_due_ms)) core_.wake_timekeeper();
+  if (core_.retention.note(ended_ms)) core_.wake_timekeeper();
   if (has_events) core_.subscriptions->notify(run_);
   if (!remembered.empty()) core_.ledger_sweep.recorded(remembered, core_.now_ms(), core_.report);
   for (const auto& handler : stop) handler->cancel();

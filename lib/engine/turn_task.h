@@ -24,6 +24,8 @@ class TurnTask final : public CommitTask {
   bool has_events = false;
   bool more = false;
   std::int64_t timer_due_ms = 0;
+  /// For Retention::note().
+  std::int64_t ended_ms = 0;
   /// Set to true by a commit, before anything that follows from it. May be null.
   std::shared_ptr<std::atomic<bool>> landed = {};
   /// Row key of the ledger entry that the commit adds; empty for none.

@@ -36,4 +36,6 @@ void TestRuns::extend(const RunCommit& commit, Transaction& transaction) noexcep
   if (is_first(commit) && is_test(commit)) transaction.put(row_key(commit.run), kFormat);
 }
 
+void TestRuns::removed(const RunId& run, Transaction& transaction) noexcept { transaction.erase(row_key(run)); }
+
 }  // namespace openwop

@@ -35,6 +35,7 @@ class TestRuns final : public RunObserver {
   [[nodiscard]] Result<bool> contains(const RunId& run) const;
 
   void extend(const RunCommit& commit, Transaction& transaction) noexcept override;
+  void removed(const RunId& run, Transaction& transaction) noexcept override;
 
  private:
   [[nodiscard]] bool is_test(const RunCommit& commit) const;

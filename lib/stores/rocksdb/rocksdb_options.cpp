@@ -2,6 +2,7 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 
@@ -72,6 +73,12 @@ void set_recovery(rocksdb::Options& out) {
   out.recycle_log_file_num = 0;
 }
 
+class NoInfoLog final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
 void set_idle_and_logging(rocksdb::Options& out) {
   out.stats_dump_period_sec = 0;
   out.stats_persist_period_sec = 0;
@@ -90,6 +97,7 @@ rocksdb::Options make_rocksdb_options(const RocksDbOptions& options) {
   set_write_path(options, out);
   set_recovery(out);
   set_idle_and_logging(out);
+  if (options.read_only) out.info_log = std::make_shared<NoInfoLog>();
   return out;
 }
 

@@ -51,6 +51,7 @@ class RocksDbStore final : public Store {
   RocksDbStore(rocks::FolderLock lock, std::unique_ptr<rocksdb::DB> db, const RocksDbOptions& options)
       : folder_lock_(std::move(lock)),
         db_(std::move(db)),
+        read_only_(options.read_only),
         guard_cache_(options.guard_cache_entries),
         append_tails_(options.append_prefix_bytes, options.guard_cache_entries) {}
 
@@ -74,6 +75,7 @@ class RocksDbStore final : public Store {
   // In this order: the database closes before the folder is given up.
   rocks::FolderLock folder_lock_;
   std::unique_ptr<rocksdb::DB> db_;
+  const bool read_only_;
 
   // What follows belongs to the commit in hand.
   std::mutex commit_mutex_;
@@ -117,6 +119,7 @@ Result<std::vector<CommitOutcome>> RocksDbStore::commit(std::span<const Transact
   if (auto limits = check_limits(group); !limits) return std::move(limits).error();
   std::vector<CommitOutcome> outcomes;
   outcomes.reserve(group.size());
+  if (read_only_) return Error{ErrorCode::store_io_error, "the store is open for reading only"};
   const std::lock_guard lock(commit_mutex_);
   auto done = stage_group(group, outcomes);
   if (done && batch_.Count() > 0) done = write_batch(durability);
@@ -269,6 +272,17 @@ Status settle_format(const RocksDbOptions& options) {
 
 /// RocksDB's newest releases hand out a unique_ptr, older ones a raw pointer.
 template <class Db>
+rocksdb::Status open_to_read(const rocksdb::Options& options, const std::string& path, std::unique_ptr<Db>& db) {
+  if constexpr (requires { Db::OpenForReadOnly(options, path, &db); }) {
+    return Db::OpenForReadOnly(options, path, &db);
+  } else {
+    Db* opened = nullptr;
+    auto status = Db::OpenForReadOnly(options, path, &opened);
+    db.reset(opened);
+    return status;
+  }
+}
+template <class Db>
 rocksdb::Status open_into(const rocksdb::Options& options, const std::string& path, std::unique_ptr<Db>& db) {
   if constexpr (requires { Db::Open(options, path, &db); }) {
     return Db::Open(options, path, &db);
@@ -285,7 +299,7 @@ Result<std::unique_ptr<rocksdb::DB>> open_database(const RocksDbOptions& options
   // FORMAT is there, so a missing database is one whose making a crash cut short.
   tuned.create_if_missing = true;
   std::unique_ptr<rocksdb::DB> db;
-  const auto status = open_into(tuned, options.path, db);
+  const auto status = options.read_only ? open_to_read(tuned, options.path, db) : open_into(tuned, options.path, db);
   if (status.ok()) return db;
   if (status.IsIOError() && status.ToString().find(options.path + "/LOCK") != std::string::npos) {
     return Error{ErrorCode::store_locked, "store folder " + options.path + " is in use by another RocksDB process"};
@@ -295,7 +309,9 @@ Result<std::unique_ptr<rocksdb::DB>> open_database(const RocksDbOptions& options
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> open_rocksdb_store(const RocksDbOptions& options) {
+Result<std::unique_ptr<Store>> open_rocksdb_store(const RocksDbOptions& wanted) {
+  RocksDbOptions options = wanted;
+  options.create_if_missing = options.create_if_missing && !options.read_only;
   if (auto made = make_folder(options); !made) return std::move(made).error();
   auto lock = rocks::FolderLock::acquire(options.path);
   if (!lock) return std::move(lock).error();
