@@ -82,7 +82,7 @@ foreach(name IN LISTS openwop_test_dirs)
   openwop_test_code(${target})
   target_link_libraries(${target} PRIVATE openwop_test_support)
   # These start the server as a process of its own.
-  if(name MATCHES "^(wire|crash)$" AND TARGET openwop-refserver)
+  if(name MATCHES "^(wire|crash|maintenance)$" AND TARGET openwop-refserver)
     add_dependencies(${target} openwop-refserver)
   endif()
   # The examples are tested there.

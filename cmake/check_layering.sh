@@ -26,7 +26,7 @@ rooms() {
   echo "audit whole lib/audit/" $p/audit_log.h
   echo "telemetry whole lib/telemetry/" $p/{telemetry,metric_registry,otlp_exporter,run_telemetry}.h
   echo "protocol split lib/protocol/ $p/protocol/"
-  echo "maintenance whole lib/maintenance/" $p/store_check.h
+  echo "maintenance whole lib/maintenance/" $p/{store_check,run_archive}.h
   echo "examples split examples/"
 }
 

@@ -97,6 +97,11 @@ constexpr std::array kOptions = {
            "check rocksdb:DIR, DIR or postgres:DSN, print what is wrong as JSON lines, and exit"},
     Option{"rebuild", Values::one, "", "STORE",
            "put right what derives from the logs of runs, print what was changed, and exit"},
+    Option{"export", Values::one, "", "STORE", "write the run of --run to stdout as one file, and exit"},
+    Option{"run", Values::one, "", "ID", "the run that is exported"},
+    Option{"import", Values::one, "", "STORE", "make the run that such a file on stdin holds, and exit"},
+    Option{"backup-folder", Values::one, "OPENWOP_BACKUP_FOLDER", "DIR",
+           "SIGUSR1 copies the data folder, as it is then, into a new folder there"},
     Option{"help", Values::none, "", "", "this text"},
     Option{"version", Values::none, "", "", "name and version"},
 };
@@ -337,6 +342,10 @@ constexpr std::array kTexts = {
     Text{"data-folder", &Config::own_keys_folder},
     Text{"verify", &Config::verify_store},
     Text{"rebuild", &Config::rebuild_store},
+    Text{"export", &Config::export_store},
+    Text{"run", &Config::export_run},
+    Text{"import", &Config::import_store},
+    Text{"backup-folder", &Config::backup_folder},
 };
 
 struct Flag {
@@ -448,7 +457,7 @@ std::string help_text() {
       "\nThe command line wins over the environment, that over --config FILE. Also read: OPENWOP_HOST, OPENWOP_PORT.\n"
       "Without a key the server makes one, prints it once and keeps its hash in the data folder. SIGHUP reads the keys "
       "file\n"
-      "and the workflow folders again.\n";
+      "and the workflow folders again; SIGUSR1 makes a backup (--backup-folder).\n";
   return text;
 }
 

@@ -52,6 +52,8 @@ struct Config {
   std::optional<bool> audit_log = {};
   /// Days for which a run is kept after its end; 0 = for ever.
   std::size_t retention_days = 0;
+  /// Where SIGUSR1 makes backups; empty: nowhere.
+  std::string backup_folder = {};
   /// 0 = no debug bundles.
   std::size_t debug_bundle_bytes = std::size_t{8} << 20;
   std::size_t max_in_flight = 512;
@@ -82,6 +84,9 @@ struct Config {
   /// Stores to be checked or rebuilt instead of serving.
   std::string verify_store = {};
   std::string rebuild_store = {};
+  std::string export_store = {};
+  std::string export_run = {};
+  std::string import_store = {};
   bool show_help = false;
   bool show_version = false;
 };

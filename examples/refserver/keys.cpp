@@ -86,7 +86,7 @@ Result<OwnKey> load_or_make_key(const std::string& folder) {
   if (!made) return std::move(made).error();
   OwnKey own{.text = made->text, .key = made->key, .path = {}};
   if (folder.empty()) return own;
-  own.path = folder + "/api-keys.json";
+  own.path = folder + "/" + std::string(kApiKeysFile);
   const int file = ::open(own.path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
   if (file < 0 && errno == EEXIST) {
     auto keys = read_keys_file(own.path);
@@ -160,7 +160,8 @@ Result<openwop::TokenKey> parse_token_key(std::string_view text) {
 
 Result<openwop::TokenKey> own_token_key(const std::string& folder) {
   const std::string fresh = random_key();
-  auto secret = folder.empty() ? Result<std::string>(fresh) : load_or_store(folder + "/token-secret", fresh);
+  auto secret =
+      folder.empty() ? Result<std::string>(fresh) : load_or_store(folder + "/" + std::string(kTokenSecretFile), fresh);
   if (!secret) return std::move(secret).error();
   return openwop::TokenKey{"own", *std::move(secret)};
 }
@@ -168,7 +169,7 @@ Result<openwop::TokenKey> own_token_key(const std::string& folder) {
 Result<std::string> audit_signing_key(const std::string& folder) {
   constexpr std::size_t kSeedBytes = 32;
   const std::string fresh = openwop::random_hex(kSeedBytes);
-  const std::string path = folder + "/audit-key";
+  const std::string path = folder + "/" + std::string(kAuditKeyFile);
   auto hex = folder.empty() ? Result<std::string>(fresh) : load_or_store(path, fresh);
   if (!hex) return hex;
   const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };

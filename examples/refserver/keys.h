@@ -1,6 +1,7 @@
 // Keys of the reference server: those of its options, those of a file of hashes, or one of its own making.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <set>
 #include <string>
@@ -11,6 +12,12 @@
 #include "openwop/result.h"
 
 namespace refserver {
+
+// Files of the data folder that the server makes itself.
+inline constexpr std::string_view kApiKeysFile = "api-keys.json";
+inline constexpr std::string_view kTokenSecretFile = "token-secret";
+inline constexpr std::string_view kAuditKeyFile = "audit-key";
+inline constexpr std::array kOwnFiles = {kApiKeysFile, kTokenSecretFile, kAuditKeyFile};
 
 /// Reads KEY[=TENANT[:SCOPE,…]]. Errors: validation_error, without the key.
 [[nodiscard]] openwop::Result<openwop::ApiKey> parse_key(std::string_view text);

@@ -16,6 +16,7 @@
 #include <string>
 #include <thread>
 
+#include "backup.h"
 #include "config.h"
 #include "http_server.h"
 #include "keys.h"
@@ -209,17 +210,46 @@ sigset_t handled_signals() {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGHUP);
+  sigaddset(&signals, SIGUSR1);
   return signals;
 }
 
-/// SIGHUP reloads; the first other signal drains, a second one ends the process at once.
-void wait_for_signals(HttpServer& server, Reload reload) {
+/// What SIGUSR1 asks for.
+class Backup {
+ public:
+  Backup(const Config& config, const openwop::Store& store) : config_(config), store_(store) {}
+
+  void operator()() const {
+    if (config_.backup_folder.empty()) return log(LogLevel::warning, "no backup: there is no --backup-folder");
+    const auto made = make_backup(store_, config_.data_folder, config_.backup_folder);
+    if (!made) return static_cast<void>(fail("the backup has failed", made.error()));
+    log(LogLevel::info, "backup made", text_fields({{"folder", *made}}));
+  }
+
+ private:
+  const Config& config_;
+  const openwop::Store& store_;
+};
+
+/// SIGHUP reloads, SIGUSR1 makes a backup; the first other signal drains, a second one ends the process at once.
+void wait_for_signals(HttpServer& server, Reload reload, Backup backup) {
   const sigset_t signals = handled_signals();
   int signal = 0;
-  while (sigwait(&signals, &signal) != 0 || signal == SIGHUP) reload();
+  const auto next = [&] {
+    while (sigwait(&signals, &signal) != 0) {
+    }
+    return signal;
+  };
+  for (next(); signal == SIGHUP || signal == SIGUSR1; next()) {
+    if (signal == SIGHUP) {
+      reload();
+    } else {
+      backup();
+    }
+  }
   log(LogLevel::info, "draining");
   server.drain();
-  while (sigwait(&signals, &signal) != 0 || signal == SIGHUP) {
+  while (next() == SIGHUP || signal == SIGUSR1) {
   }
   ::_exit(kFailed);
 }
@@ -274,7 +304,9 @@ int serve(Config& config) {
   if (!port) return fail("cannot listen", port.error());
   const std::string url = url_of(config, *port);
   // Reloads end before the server drains, and with it all that they refer to.
-  std::thread(wait_for_signals, std::ref(*server), Reload(config, **engine, surface, workflows)).detach();
+  std::thread(wait_for_signals, std::ref(*server), Reload(config, **engine, surface, workflows),
+              Backup(config, **store))
+      .detach();
   if (config.ui) log(LogLevel::info, "timeline page served", text_fields({{"url", url + "/ui"}}));
   const std::string& public_url = config.public_url.empty() ? url : config.public_url;
   outbound->start(public_url);
@@ -322,6 +354,8 @@ int run(int argc, const char* const* argv) {
   set_log_level(config->log_level);
   if (!config->verify_store.empty()) return verify_store(config->verify_store);
   if (!config->rebuild_store.empty()) return rebuild_store(config->rebuild_store);
+  if (!config->export_store.empty()) return export_run(config->export_store, config->export_run);
+  if (!config->import_store.empty()) return import_run(config->import_store);
   return serve(*config);
 }
 

@@ -1,5 +1,6 @@
 #include "store_tools.h"
 
+#include <array>
 #include <cstdio>
 #include <filesystem>
 
@@ -8,6 +9,7 @@
 #include "openwop/json.h"
 #include "openwop/postgres_store.h"
 #include "openwop/rocksdb_store.h"
+#include "openwop/run_archive.h"
 #include "openwop/store_check.h"
 
 namespace refserver {
@@ -65,7 +67,7 @@ int verify_store(const std::string& store) {
   openwop::StoreCheckOptions options{.store = *std::move(opened)};
   options.on_finding = [](const StoreFinding& finding) { print_line(finding.to_json()); };
   std::error_code problem;
-  if (!named.folder.empty() && std::filesystem::exists(named.folder + "/audit-key", problem)) {
+  if (!named.folder.empty() && std::filesystem::exists(named.folder + "/" + std::string(kAuditKeyFile), problem)) {
     auto key = audit_signing_key(named.folder);
     if (!key) return fail("the key of the audit log cannot be read", key.error());
     options.audit_signing_key = *std::move(key);
@@ -74,6 +76,54 @@ int verify_store(const std::string& store) {
   if (!summary) return fail("the check has come to its end early", summary.error());
   print_summary(summary->to_json());
   return summary->findings == 0 ? 0 : kFailed;
+}
+
+int export_run(const std::string& store, const std::string& run) {
+  const auto id = openwop::RunId::parse(run);
+  if (!id) return fail("nothing to export", {openwop::ErrorCode::validation_error, "--export needs --run ID"});
+  auto opened = open_existing(named_store(store), Access::read);
+  if (!opened) return fail("the store cannot be opened", opened.error());
+  const auto archive = openwop::export_run(**opened, *id, [](std::string_view line) -> openwop::Status {
+    if (std::fwrite(line.data(), 1, line.size(), stdout) == line.size()) return {};
+    return openwop::Error{openwop::ErrorCode::store_io_error, "stdout cannot be written"};
+  });
+  if (!archive) return fail("the run cannot be exported", archive.error());
+  if (std::fflush(stdout) != 0) {
+    return fail("the run cannot be exported", {openwop::ErrorCode::store_io_error, "stdout cannot be written"});
+  }
+  log(LogLevel::info, "run exported", archive->to_json());
+  return 0;
+}
+
+namespace {
+
+/// The next line of stdin without its line break; nothing at the end.
+Result<std::optional<std::string>> read_line() {
+  std::string line;
+  std::array<char, 65'536> piece{};
+  while (std::fgets(piece.data(), static_cast<int>(piece.size()), stdin) != nullptr) {
+    line += piece.data();
+    if (line.ends_with('\n')) {
+      line.pop_back();
+      return std::optional<std::string>(std::move(line));
+    }
+    if (line.size() > openwop::kMaxArchiveLineBytes) break;  // refused by its length
+  }
+  if (std::ferror(stdin) != 0) return openwop::Error{openwop::ErrorCode::store_io_error, "stdin cannot be read"};
+  // A line without its line break is not whole, and no line of an archive.
+  return line.empty() ? std::optional<std::string>{} : std::optional<std::string>(std::move(line));
+}
+
+}  // namespace
+
+int import_run(const std::string& store) {
+  auto opened = open_existing(named_store(store), Access::write);
+  if (!opened) return fail("the store cannot be opened", opened.error());
+  const auto archive = openwop::import_run(**opened, read_line);
+  if (!archive) return fail("the run cannot be imported", archive.error());
+  print_line(archive->to_json());
+  std::fflush(stdout);
+  return 0;
 }
 
 int rebuild_store(const std::string& store) {

@@ -11,7 +11,6 @@ namespace openwop::runtime {
 
 namespace {
 
-std::string newest_key(std::string_view id) { return std::string{kWorkflowPrefix, 'l'}.append(id); }
 bool is_fixture_type(std::string_view type_id) { return type_id.starts_with("core.conformance."); }
 
 }  // namespace
@@ -32,7 +31,7 @@ Result<std::shared_ptr<const Workflow>> WorkflowCatalog::add(std::string_view so
 
   Transaction transaction;
   transaction.put(workflow_key(workflow->digest), workflow->source);
-  transaction.put(newest_key(workflow->id), workflow->digest);
+  transaction.put(newest_workflow_key(workflow->id), workflow->digest);
   auto outcome = store_.commit(transaction, Durability::sync);
   if (!outcome) return std::move(outcome).error();
   const std::unique_lock lock(mutex_);
@@ -67,7 +66,7 @@ Result<std::shared_ptr<const Workflow>> WorkflowCatalog::newest(std::string_view
   constexpr std::size_t kMaxIdBytes = 512;
   const Error not_found{ErrorCode::workflow_not_found, "no workflow has this id"};
   if (id.empty() || id.size() > kMaxIdBytes) return not_found;
-  auto digest = store_.get(newest_key(id));
+  auto digest = store_.get(newest_workflow_key(id));
   if (!digest) return std::move(digest).error();
   if (!digest->has_value()) return not_found;
   auto workflow = by_digest(**digest);
@@ -117,7 +116,7 @@ Status WorkflowCatalog::check_configurable(const Workflow& workflow, std::string
 
 std::vector<std::string> WorkflowCatalog::ids() const {
   std::vector<std::string> found;
-  const std::string prefix = newest_key({});
+  const std::string prefix = newest_workflow_key({});
   const auto status = store_.scan({prefix, prefix_end(prefix), false}, [&](std::string_view key, std::string_view) {
     found.emplace_back(key.substr(prefix.size()));
     return true;

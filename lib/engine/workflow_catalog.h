@@ -21,6 +21,10 @@ inline constexpr char kWorkflowPrefix = 'W';
 [[nodiscard]] inline std::string workflow_key(std::string_view digest) {
   return std::string{kWorkflowPrefix, 'd'}.append(digest);
 }
+/// Of the row that holds the digest of the newest one.
+[[nodiscard]] inline std::string newest_workflow_key(std::string_view id) {
+  return std::string{kWorkflowPrefix, 'l'}.append(id);
+}
 
 class WorkflowCatalog {
  public:

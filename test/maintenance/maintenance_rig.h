@@ -143,7 +143,7 @@ struct ManyRuns : EngineRig {
  private:
   void add_workflows() {
     add(WorkflowText("plain")
-            .node("a", "core.setVariable", R"({"name":"v"})", R"({"value":{"type":"literal","value":"kept"}})")
+            .node("a", "core.setVariable", R"({"name":"v"})", R"({"value":{"type":"static","value":"kept"}})")
             .variable(R"({"name":"v","type":"string","defaultValue":"x"})")
             .node("b", "core.noop", "{}", "{}", R"(,"artifactType":"doc")")
             .edge("a", "b"));

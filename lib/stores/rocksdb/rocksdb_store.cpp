@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "stores/rocksdb/append_tails.h"
+#include "stores/rocksdb/checkpoint.h"
 #include "stores/rocksdb/folder_format.h"
 #include "stores/rocksdb/folder_lock.h"
 #include "stores/rocksdb/group_overlay.h"
@@ -61,6 +62,8 @@ class RocksDbStore final : public Store {
   using Store::commit;
   [[nodiscard]] Result<std::vector<CommitOutcome>> commit(std::span<const Transaction* const> group,
                                                           Durability durability) override;
+
+  [[nodiscard]] Status checkpoint(const std::string& folder) const { return rocks::make_checkpoint(*db_, folder); }
 
  private:
   Result<bool> preconditions_hold(const Transaction& transaction);
@@ -308,6 +311,12 @@ Result<std::unique_ptr<rocksdb::DB>> open_database(const RocksDbOptions& options
 }
 
 }  // namespace
+
+Status checkpoint_rocksdb_store(const Store& store, const std::string& folder) {
+  const auto* const ours = dynamic_cast<const RocksDbStore*>(&store);
+  if (ours == nullptr) return Error{ErrorCode::validation_error, "only a RocksDB store can be copied like this"};
+  return ours->checkpoint(folder);
+}
 
 Result<std::unique_ptr<Store>> open_rocksdb_store(const RocksDbOptions& wanted) {
   RocksDbOptions options = wanted;

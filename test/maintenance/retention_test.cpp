@@ -53,7 +53,7 @@ struct RetentionRig : EngineRig {
     start();
     add(WorkflowText("plain")
             .variable(R"({"name":"v","type":"string","defaultValue":"x"})")
-            .node("a", "core.setVariable", R"({"name":"v"})", R"({"value":{"type":"literal","value":"kept"}})",
+            .node("a", "core.setVariable", R"({"name":"v"})", R"({"value":{"type":"static","value":"kept"}})",
                   R"(,"artifactType":"doc")")
             .node("b", "core.noop")
             .edge("a", "b"));
