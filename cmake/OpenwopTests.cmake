@@ -109,6 +109,9 @@ add_test(NAME conformance
   COMMAND "${OPENWOP_BASH}" "${PROJECT_SOURCE_DIR}/cmake/check_conformance.sh" "${PROJECT_SOURCE_DIR}")
 set_tests_properties(conformance PROPERTIES LABELS conformance TIMEOUT 60)
 
+add_test(NAME deploy COMMAND "${OPENWOP_BASH}" "${PROJECT_SOURCE_DIR}/cmake/check_deploy.sh" "${PROJECT_SOURCE_DIR}")
+set_tests_properties(deploy PROPERTIES LABELS deploy TIMEOUT 60 SKIP_RETURN_CODE 77)
+
 # The timeline page in a browser; skipped where there is none, unless CI is set.
 if(TARGET openwop-refserver)
   add_test(NAME ui COMMAND "${OPENWOP_BASH}" "${PROJECT_SOURCE_DIR}/test/ui/run.sh" "${PROJECT_BINARY_DIR}")

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Fails when docs/conformance.md names a test that does not exist. In its tables, text in double quotes is a test's name.
+# Fails when docs/conformance.md or SECURITY.md names a test that does not exist. In their tables, text in double quotes
+# is a test's name.
 #
 #   check_conformance.sh [source-dir]
 set -euo pipefail
@@ -11,10 +12,10 @@ test_names() {
   cat test/*/*_test.cpp | tr '\n' ' ' | grep -oE 'TEST_CASE\( *("[^"]*" *)+' | sed -E 's/^TEST_CASE\( *"//; s/" *"//g; s/" *$//'
 }
 
-missing=$(grep '^|' docs/conformance.md | grep -oE '"[^"]+"' | tr -d '"' | LC_ALL=C sort -u |
+missing=$(grep -h '^|' docs/conformance.md SECURITY.md | grep -oE '"[^"]+"' | tr -d '"' | LC_ALL=C sort -u |
   LC_ALL=C comm -23 - <(test_names | LC_ALL=C sort -u))
 if [ -n "$missing" ]; then
-  echo "docs/conformance.md names tests that do not exist:" >&2
+  echo "docs/conformance.md or SECURITY.md names tests that do not exist:" >&2
   sed 's/^/  /' <<<"$missing" >&2
   exit 1
 fi

@@ -10,7 +10,7 @@ set -euo pipefail
 run=(g++ make cmake ninja-build pkg-config
   librocksdb-dev libsimdjson-dev rapidjson-dev libvalijson-dev libcpp-httplib-dev libfmt-dev libre2-dev libssl-dev
   libcurl4-openssl-dev libpq-dev)
-tests=(build-essential ccache catch2 libbenchmark-dev curl postgresql)
+tests=(build-essential ccache catch2 libbenchmark-dev curl openssl postgresql)
 lint=(clang clang-format clang-tidy)
 
 # The tests of the timeline page. Elsewhere than on Debian these packages are not what they are called, or not there;

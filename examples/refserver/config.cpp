@@ -53,6 +53,11 @@ constexpr std::array kOptions = {
            "signs interrupt tokens; of several the first signs, all verify"},
     Option{"public-url", Values::one, "OPENWOP_PUBLIC_URL", "URL", "prefix of URLs in answers"},
     Option{"callback-secret", Values::one, "OPENWOP_CALLBACK_SECRET", "SECRET", "signs the POSTs to callback URLs"},
+    Option{"tls-cert", Values::one, "OPENWOP_TLS_CERT", "FILE",
+           "certificate chain, PEM: serve https only; read again on SIGHUP"},
+    Option{"tls-key", Values::one, "OPENWOP_TLS_KEY", "FILE", "its private key, PEM, without passphrase"},
+    Option{"tls-client-ca", Values::one, "OPENWOP_TLS_CLIENT_CA", "FILE",
+           "authorities, PEM: clients have to show a certificate of theirs"},
     Option{"fixtures-dir", Values::one, "OPENWOP_FIXTURES_DIR", "DIR", "one more folder of workflow definitions"},
     Option{"fixtures", Values::none, "OPENWOP_CONFORMANCE_SEED", "",
            "node types and discovery for the conformance fixtures"},
@@ -308,6 +313,13 @@ Status read_telemetry(std::string_view name, const std::string& value, Config& c
   return {};
 }
 
+// By hand, because they are members of a member.
+void read_tls(std::string_view name, const std::string& value, Config& config) {
+  if (name == "tls-cert") config.tls.cert = value;
+  if (name == "tls-key") config.tls.key = value;
+  if (name == "tls-client-ca") config.tls.client_ca = value;
+}
+
 bool is_true(std::string_view value) { return value == "true" || value == "1"; }
 
 struct Count {
@@ -411,6 +423,7 @@ Status apply(std::string_view name, const std::vector<std::string>& values, Conf
       if (auto added = add_key(name, value, config); !added) return added;
     }
   }
+  read_tls(name, last, config);
   if (auto read = read_telemetry(name, last, config); !read) return read;
   return read_choices(name, last, config);
 }
@@ -439,6 +452,8 @@ Result<Config> read_config(int argc, const char* const* argv) {
   for (const char* const name : kWithoutEffect) {
     if (std::getenv(name) != nullptr) config.without_effect.emplace_back(name);
   }
+  if (config.tls.cert.empty() != config.tls.key.empty()) return invalid("--tls-cert and --tls-key go together");
+  if (!config.tls.client_ca.empty() && config.tls.cert.empty()) return invalid("--tls-client-ca needs --tls-cert");
   if (!config.postgres_dsn.empty()) config.data_folder = config.own_keys_folder;
   while (config.public_url.ends_with('/')) config.public_url.pop_back();
   return config;
@@ -456,8 +471,10 @@ std::string help_text() {
   text +=
       "\nThe command line wins over the environment, that over --config FILE. Also read: OPENWOP_HOST, OPENWOP_PORT.\n"
       "Without a key the server makes one, prints it once and keeps its hash in the data folder. SIGHUP reads the keys "
-      "file\n"
-      "and the workflow folders again; SIGUSR1 makes a backup (--backup-folder).\n";
+      "file,
+"
+      "the TLS files and the workflow folders again; SIGUSR1 makes a backup (--backup-folder).
+";
   return text;
 }
 

@@ -11,6 +11,7 @@
 #include "openwop/result.h"
 #include "openwop/run_telemetry.h"
 #include "openwop/store.h"
+#include "tls.h"
 
 namespace refserver {
 
@@ -36,6 +37,8 @@ struct Config {
   std::string public_url = {};
   /// Signs the POSTs to `callbackUrl`s; empty: they are not signed.
   std::string callback_secret = {};
+  /// Empty: clients talk in clear.
+  TlsFiles tls = {};
   bool fixtures = false;
   bool conversations = true;
   /// Serve the timeline page at /ui.

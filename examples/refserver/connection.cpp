@@ -1,8 +1,6 @@
 #include "connection.h"
 
 #include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -21,9 +19,11 @@ int milliseconds_until(std::chrono::steady_clock::time_point deadline) {
   return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
 }
 
-bool poll_for(int socket, short events, std::chrono::steady_clock::time_point deadline) {
+/// Waits for what the channel needs; false when it does not come in time, or never will.
+bool wait_for(int socket, Channel::State needs, std::chrono::steady_clock::time_point deadline) {
+  if (needs != Channel::State::wants_read && needs != Channel::State::wants_write) return false;
   for (;;) {
-    pollfd entry{socket, events, 0};
+    pollfd entry{socket, needs == Channel::State::wants_read ? short{POLLIN} : short{POLLOUT}, 0};
     const int ready = ::poll(&entry, 1, milliseconds_until(deadline));
     if (ready > 0) return true;
     if (ready == 0 || errno != EINTR) return false;
@@ -32,26 +32,32 @@ bool poll_for(int socket, short events, std::chrono::steady_clock::time_point de
 
 }  // namespace
 
-Connection::Connection(int socket, const ConnectionLimits& limits) : socket_(socket), limits_(limits) {
+Connection::Connection(Channel channel, const ConnectionLimits& limits)
+    : channel_(std::move(channel)), limits_(limits) {
   current_connection = this;
 }
 
 Connection::~Connection() {
   current_connection = nullptr;
-  if (socket_ < 0) return;
-  if (flush()) linger();
-  ::close(socket_);
+  if (channel_.socket() >= 0 && flush()) linger();
 }
 
 Connection* Connection::current() { return current_connection; }
 
+bool Connection::open() {
+  const auto deadline = std::chrono::steady_clock::now() + limits_.handshake;
+  Channel::State state = channel_.handshake();
+  while (state != Channel::State::done && wait_for(channel_.socket(), state, deadline)) state = channel_.handshake();
+  failed_ = state != Channel::State::done;
+  return !failed_;
+}
+
 bool Connection::wait_for_request() {
-  if (!flush() || closes()) return false;
-  if (!is_readable() && !poll_for(socket_, POLLIN, std::chrono::steady_clock::now() + limits_.idle)) return false;
+  if (!flush() || closes() || !fill(std::chrono::steady_clock::now() + limits_.idle)) return false;
   deadline_ = std::chrono::steady_clock::now() + limits_.header;
   header_bytes_ = 0;
   in_headers_ = true;
-  return fill(deadline_);
+  return true;
 }
 
 void Connection::begin_body() {
@@ -62,41 +68,32 @@ void Connection::begin_body() {
 bool Connection::flush() {
   std::size_t sent = 0;
   while (!failed_ && sent < output_.size()) {
-    const ssize_t count = ::send(socket_, output_.data() + sent, output_.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (count > 0) {
-      sent += static_cast<std::size_t>(count);
-    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      failed_ = !poll_for(socket_, POLLOUT, std::chrono::steady_clock::now() + limits_.write);
-    } else if (errno != EINTR) {
-      failed_ = true;
-    }
+    const Channel::Io io = channel_.send(output_.data() + sent, output_.size() - sent);
+    sent += io.bytes;
+    failed_ = io.state != Channel::State::done &&
+              !wait_for(channel_.socket(), io.state, std::chrono::steady_clock::now() + limits_.write);
   }
   output_.clear();
   return !failed_;
 }
 
-int Connection::release() { return std::exchange(socket_, -1); }
-
 bool Connection::is_readable() const { return input_at_ < input_end_; }
 
 // There is input, now or before the deadline.
 bool Connection::fill(TimePoint deadline) {
-  if (is_readable()) return true;
-  for (;;) {
-    const ssize_t count = ::recv(socket_, input_.data(), input_.size(), MSG_DONTWAIT);
-    if (count > 0) {
+  while (!is_readable()) {
+    const Channel::Io io = channel_.receive(input_.data(), input_.size());
+    if (io.state == Channel::State::done) {
       input_at_ = 0;
-      input_end_ = static_cast<std::size_t>(count);
-      return true;
-    }
-    if (count == 0) return false;
-    if (errno == EINTR) continue;
-    if (errno != EAGAIN && errno != EWOULDBLOCK) return false;
-    if (!poll_for(socket_, POLLIN, deadline)) {
+      input_end_ = io.bytes;
+    } else if (io.state == Channel::State::ended || io.state == Channel::State::failed) {
+      return false;
+    } else if (!wait_for(channel_.socket(), io.state, deadline)) {
       timed_out_ = true;
       return false;
     }
   }
+  return true;
 }
 
 ssize_t Connection::read(char* data, std::size_t size) {
@@ -124,7 +121,7 @@ ssize_t Connection::write(const char* data, std::size_t size) {
 // A close with unread input would reset the connection, and the client might lose the answer that is on its way.
 void Connection::linger() {
   constexpr std::chrono::milliseconds kLinger{1'000};
-  ::shutdown(socket_, SHUT_WR);
+  channel_.end_output();
   if (!closes()) return;
   const auto deadline = std::chrono::steady_clock::now() + kLinger;
   input_at_ = input_end_ = 0;

@@ -1,4 +1,4 @@
-// One client connection: a socket with buffers and deadlines, as the stream that cpp-httplib reads requests from and
+// One client connection: a channel with buffers and deadlines, as the stream that cpp-httplib reads requests from and
 // writes responses to. httplib's own stream bounds each read only, so a client that sends a byte now and then could
 // hold a thread for ever; here a whole request has a deadline.
 //
@@ -14,26 +14,33 @@
 #include <string>
 #include <utility>
 
+#include "channel.h"
+
 namespace refserver {
 
 struct ConnectionLimits {
-  std::chrono::milliseconds idle{30'000};    // between requests
-  std::chrono::milliseconds header{10'000};  // from the first byte of a request to the end of its headers
-  std::chrono::milliseconds body{30'000};    // from there to the end of the body
-  std::chrono::milliseconds write{20'000};   // for the client to take some of what is sent
-  std::size_t max_header_bytes = 32'768;     // request line and headers
+  std::chrono::milliseconds handshake{10'000};  // of TLS
+  std::chrono::milliseconds idle{30'000};       // between requests
+  std::chrono::milliseconds header{10'000};     // from the first byte of a request to the end of its headers
+  std::chrono::milliseconds body{30'000};       // from there to the end of the body
+  std::chrono::milliseconds write{20'000};      // for the client to take some of what is sent
+  std::size_t max_header_bytes = 32'768;        // request line and headers
 };
 
 class Connection final : public httplib::Stream {
  public:
-  /// Takes over the socket.
-  Connection(int socket, const ConnectionLimits& limits);
+  Connection(Channel channel, const ConnectionLimits& limits);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection() override;
 
   /// The connection whose request this thread serves.
   [[nodiscard]] static Connection* current();
+
+  /// Carries out the handshake, if there is one to do; false when there is nobody to talk to.
+  [[nodiscard]] bool open();
+  /// Why open() said no.
+  [[nodiscard]] const Channel& channel() const { return channel_; }
 
   /// Sends what is buffered, then waits for the next request; false when none comes.
   [[nodiscard]] bool wait_for_request();
@@ -42,13 +49,13 @@ class Connection final : public httplib::Stream {
   /// Sends what is buffered; false when the client does not take it.
   bool flush();
 
-  /// Nothing that is written from now on is sent: the answer goes out by other means. The socket is taken by release().
-  /// `take` will get the socket when the request is done with.
-  void detach(std::function<void(int)> take) { take_ = std::move(take); }
+  /// Nothing that is written from now on is sent: the answer goes out by other means. The channel is taken by
+  /// release(). `take` will get the channel when the request is done with.
+  void detach(std::function<void(Channel)> take) { take_ = std::move(take); }
   [[nodiscard]] bool detached() const { return static_cast<bool>(take_); }
-  /// Who gets the socket that release() gives up.
-  [[nodiscard]] std::function<void(int)> taker() { return std::move(take_); }
-  [[nodiscard]] int release();
+  /// Who gets the channel that release() gives up.
+  [[nodiscard]] std::function<void(Channel)> taker() { return std::move(take_); }
+  [[nodiscard]] Channel release() { return std::move(channel_); }
   /// Input is here already that belongs to a later request.
   [[nodiscard]] bool has_input() const { return is_readable(); }
 
@@ -64,15 +71,14 @@ class Connection final : public httplib::Stream {
   ssize_t write(const char* data, std::size_t size) override;
   void get_remote_ip_and_port(std::string& ip, int& port) const override;
   void get_local_ip_and_port(std::string& ip, int& port) const override;
-  [[nodiscard]] socket_t socket() const override { return socket_; }
+  [[nodiscard]] socket_t socket() const override { return channel_.socket(); }
 
  private:
   using TimePoint = std::chrono::steady_clock::time_point;
-  [[nodiscard]] bool wait_readable(TimePoint deadline) const;
   bool fill(TimePoint deadline);
   void linger();
 
-  int socket_;
+  Channel channel_;
   const ConnectionLimits& limits_;
   std::array<char, 16'384> input_;
   std::size_t input_at_ = 0;
@@ -85,7 +91,7 @@ class Connection final : public httplib::Stream {
   bool timed_out_ = false;
   bool failed_ = false;
   bool close_after_response_ = false;
-  std::function<void(int)> take_;
+  std::function<void(Channel)> take_;
 };
 
 }  // namespace refserver

@@ -21,23 +21,28 @@ namespace {
 constexpr int kListenBacklog = 1024;
 constexpr std::chrono::seconds kDrainTime{10};
 
+/// A whole answer as bytes, for a connection that is closed behind it; `headers`: lines of its own.
+std::string last_words(std::string_view status, std::string_view headers, std::string_view body) {
+  return "HTTP/1.1 " + std::string(status) +
+         "\r\nContent-Type: application/json\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n" +
+         std::string(headers) + "Connection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+         std::string(body);
+}
+
 std::string busy_response() {
-  constexpr std::string_view kBody =
-      R"({"error":"service_unavailable","message":"too many connections","details":{"retryAfter":1}})";
-  return "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
-         "Connection: close\r\nContent-Length: " +
-         std::to_string(kBody.size()) + "\r\n\r\n" + std::string(kBody);
+  return last_words("503 Service Unavailable", "Retry-After: 1\r\n",
+                    R"({"error":"service_unavailable","message":"too many connections","details":{"retryAfter":1}})");
+}
+
+std::string tls_only_response() {
+  return last_words("400 Bad Request", "",
+                    R"({"error":"validation_error","message":"this port takes TLS only: use https","details":{}})");
 }
 
 http::Request to_request(const httplib::Request& request, std::string body) {
   http::Request out{.method = request.method, .target = request.target, .body = std::move(body)};
   for (const auto& [name, value] : request.headers) out.headers.emplace(name, value);
   return out;
-}
-
-void set_headers(httplib::Response& response, const http::Response& from) {
-  response.status = from.status;
-  for (const auto& [name, value] : from.headers) response.set_header(name, value);
 }
 
 enum class Framing : std::uint8_t { none, sized, chunked, broken };
@@ -58,8 +63,8 @@ Framing body_framing(const httplib::Request& request, std::uint64_t& length) {
 
 }  // namespace
 
-HttpServer::HttpServer(openwop::OpenWopSurface& surface, const Ui* ui, std::size_t max_connections)
-    : surface_(surface), ui_(ui) {
+HttpServer::HttpServer(openwop::OpenWopSurface& surface, const Ui* ui, const Tls* tls, std::size_t max_connections)
+    : surface_(surface), ui_(ui), tls_(tls), transport_(tls == nullptr ? Transport::clear : Transport::tls) {
   new_task_queue = [this, max_connections] {
     auto* threads = new ConnectionThreads(max_connections, [this] { abort_connections(); });
     const std::lock_guard lock(mutex_);
@@ -150,7 +155,8 @@ void HttpServer::refuse_connection(int socket) const {
   std::array<char, 4096> ignored;
   (void)::recv(socket, ignored.data(), ignored.size(), MSG_DONTWAIT);
   static const std::string busy = busy_response();
-  (void)::send(socket, busy.data(), busy.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  // Under TLS nothing can be said before a handshake.
+  if (tls_ == nullptr) (void)::send(socket, busy.data(), busy.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   ::shutdown(socket, SHUT_WR);
   (void)::recv(socket, ignored.data(), ignored.size(), MSG_DONTWAIT);
   ::close(socket);
@@ -163,40 +169,64 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
   }
   const int on = 1;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  serve_connection(tls_ == nullptr ? Channel(socket) : tls_->accept(socket));
+  return true;
+}
+
+void HttpServer::serve_connection(Channel channel) {
+  const int socket = channel.socket();
   {
     const std::lock_guard lock(mutex_);
     connections_.insert(socket);
   }
-  std::function<void(int)> take_socket;
+  std::function<void(Channel)> take;
+  Channel taken;
   {
-    Connection connection(socket, limits_);
-    while (set_idle(socket, true)) {
-      const bool has_request = connection.wait_for_request();
-      if (!set_idle(socket, false)) connection.close_after_response();
-      if (!has_request) break;
-      bool closed = false;
-      const bool served = process_request(connection, false, closed, [&](httplib::Request& request) {
-        request.ranges.clear();                    // httplib would cut answers to a Range that nobody offered
-        request.headers.erase("Accept-Encoding");  // and compress them, streams included
-        request.path = "/";
-        connection.begin_body();
-      });
-      if (connection.detached()) {
-        take_socket = connection.taker();
-        (void)connection.release();
-        break;
-      }
-      if (!served || closed || connection.closes()) {
-        connection.close_after_response();
-        break;
+    Connection connection(std::move(channel), limits_);
+    // A drain does not wait for those who have asked nothing yet.
+    if (set_idle(socket, true)) {
+      if (connection.open()) {
+        serve_requests(connection);
+      } else {
+        explain_failed_handshake(connection);
       }
     }
+    take = connection.taker();
+    if (take) taken = connection.release();
     const std::lock_guard lock(mutex_);
     idle_.erase(socket);
     connections_.erase(socket);
   }
-  if (take_socket) take_socket(static_cast<int>(socket));
-  return true;
+  if (take) take(std::move(taken));
+}
+
+void HttpServer::serve_requests(Connection& connection) {
+  const int socket = static_cast<int>(connection.socket());
+  while (set_idle(socket, true)) {
+    const bool has_request = connection.wait_for_request();
+    if (!set_idle(socket, false)) connection.close_after_response();
+    if (!has_request) return;
+    bool closed = false;
+    const bool served = process_request(connection, false, closed, [&](httplib::Request& request) {
+      request.ranges.clear();                    // httplib would cut answers to a Range that nobody offered
+      request.headers.erase("Accept-Encoding");  // and compress them, streams included
+      request.path = "/";
+      connection.begin_body();
+    });
+    if (connection.detached()) return;
+    if (!served || closed || connection.closes()) {
+      connection.close_after_response();
+      return;
+    }
+  }
+}
+
+void HttpServer::explain_failed_handshake(const Connection& connection) const {
+  const Channel& channel = connection.channel();
+  static const std::string tls_only = tls_only_response();
+  if (channel.got_http()) channel.send_in_clear(tls_only);
+  if (channel.failure().empty()) return;
+  log(LogLevel::debug, "a TLS handshake has failed", text_fields({{"reason", channel.failure()}}));
 }
 
 void HttpServer::answer(const httplib::Request& request, httplib::Response& response, std::string body) {
@@ -208,8 +238,7 @@ void HttpServer::answer(const httplib::Request& request, httplib::Response& resp
     return send_stream(request, std::move(*stream));
   }
   auto& plain = std::get<http::Response>(reply);
-  set_headers(response, plain);
-  response.body = std::move(plain.body);
+  set_response(response, std::move(plain));
   if (Connection::current()->closes()) response.set_header("Connection", "close");
 }
 
@@ -261,32 +290,40 @@ void HttpServer::send_stream(const httplib::Request& request, std::unique_ptr<ht
   const bool chunked = request.version != "HTTP/1.0";
   const auto job = std::make_shared<StreamPump::Job>();
   job->head = request.version + " " + std::to_string(stream->head().status) + " OK\r\n";
-  for (const auto& [name, value] : stream->head().headers) job->head += name + ": " + value + "\r\n";
+  http::Headers headers = stream->head().headers;
+  add_security_headers(headers, transport_);
+  for (const auto& [name, value] : headers) job->head += name + ": " + value + "\r\n";
   job->head += chunked ? "Transfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
   job->chunked = chunked;
   job->stream = std::move(stream);
   // Requests that were sent behind this one are in a buffer that goes with the connection.
   const bool reusable = chunked && !connection.closes() && !connection.has_input();
-  if (reusable) job->done = [this](int socket) { take_back(socket); };
+  if (reusable) job->done = [this](Channel channel) { take_back(std::move(channel)); };
   // From here on httplib writes a response that nobody gets; what it has written before is out.
   connection.flush();
-  connection.detach([this, job](int socket) {
-    job->socket = socket;
+  connection.detach([this, job](Channel channel) {
+    job->channel = std::move(channel);
     pump_.take(std::move(*job));
   });
 }
 
-void HttpServer::take_back(int socket) {
+void HttpServer::take_back(Channel channel) {
   const std::lock_guard lock(mutex_);
-  const bool taken =
-      !draining_ && threads_ != nullptr && threads_->try_enqueue([this, socket] { process_and_close_socket(socket); });
-  if (!taken) ::close(socket);
+  if (draining_ || threads_ == nullptr) return;
+  // Where there is no thread for it the task goes, and the channel with it.
+  const auto kept = std::make_shared<Channel>(std::move(channel));
+  (void)threads_->try_enqueue([this, kept] { serve_connection(std::move(*kept)); });
 }
 
 void HttpServer::refuse(httplib::Response& response, const Error& error) const {
-  const http::Response refusal = surface_.refuse(error);
-  set_headers(response, refusal);
-  response.body = refusal.body;
+  set_response(response, surface_.refuse(error));
+}
+
+void HttpServer::set_response(httplib::Response& response, http::Response from) const {
+  add_security_headers(from.headers, transport_);
+  response.status = from.status;
+  for (const auto& [name, value] : from.headers) response.set_header(name, value);
+  response.body = std::move(from.body);
 }
 
 // httplib answers what it cannot parse with a bare status: give it the envelope, and trust the connection no further.

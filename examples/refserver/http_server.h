@@ -13,18 +13,21 @@
 #include <set>
 #include <string>
 
+#include "channel.h"
 #include "connection.h"
 #include "connection_threads.h"
 #include "openwop/protocol/openwop_surface.h"
+#include "security_headers.h"
 #include "stream_pump.h"
+#include "tls.h"
 #include "ui.h"
 
 namespace refserver {
 
 class HttpServer final : private httplib::Server {
  public:
-  /// `ui` may be null: no page is served then, and /ui is a path like any other.
-  HttpServer(openwop::OpenWopSurface& surface, const Ui* ui, std::size_t max_connections);
+  /// `ui` may be null: no page is served then, and /ui is a path like any other. So may `tls`: clients talk in clear.
+  HttpServer(openwop::OpenWopSurface& surface, const Ui* ui, const Tls* tls, std::size_t max_connections);
 
   /// Listens; port 0 takes a free one. The port, or an error when the address is not to be had.
   [[nodiscard]] openwop::Result<int> bind(const std::string& host, int port);
@@ -38,6 +41,9 @@ class HttpServer final : private httplib::Server {
  private:
   bool process_and_close_socket(socket_t socket) override;
   void refuse_connection(int socket) const;
+  void serve_connection(Channel channel);
+  void serve_requests(Connection& connection);
+  void explain_failed_handshake(const Connection& connection) const;
   /// False when the server drains.
   [[nodiscard]] bool set_idle(int socket, bool idle);
   void abort_connections();
@@ -45,15 +51,18 @@ class HttpServer final : private httplib::Server {
   void answer(const httplib::Request& request, httplib::Response& response, std::string body);
   void answer_with_body(const httplib::Request& request, httplib::Response& response,
                         const httplib::ContentReader& read);
-  /// Hands the connection's socket to the pump, with the stream.
+  void set_response(httplib::Response& response, openwop::http::Response from) const;
+  /// Hands the connection's channel to the pump, with the stream.
   void send_stream(const httplib::Request& request, std::unique_ptr<openwop::http::EventStream> stream);
   /// A stream has ended; its client may have further requests.
-  void take_back(int socket);
+  void take_back(Channel channel);
   void refuse(httplib::Response& response, const openwop::Error& error) const;
   void explain_parse_error(const httplib::Request& request, httplib::Response& response) const;
 
   openwop::OpenWopSurface& surface_;
   const Ui* ui_;
+  const Tls* tls_;
+  const Transport transport_;
   ConnectionLimits limits_;
   StreamPump pump_{limits_.write};
   std::atomic<int> listening_socket_ = -1;

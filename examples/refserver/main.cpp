@@ -33,6 +33,7 @@
 #include "outbound.h"
 #include "store_tools.h"
 #include "telemetry.h"
+#include "tls.h"
 #include "ui.h"
 #include "workflow_folder.h"
 
@@ -129,11 +130,13 @@ openwop::Result<std::vector<openwop::ApiKey>> all_keys(const Config& config) {
   return keys;
 }
 
-/// What can change while the server runs: keys and workflows. Each is replaced as a whole, or stays as it is.
+/// What can change while the server runs: keys, certificates and workflows. Each is replaced as a whole, or stays as it
+/// is.
 class Reload {
  public:
-  Reload(const Config& config, openwop::Engine& engine, openwop::OpenWopSurface& surface, WorkflowFolders& workflows)
-      : config_(config), engine_(engine), surface_(surface), workflows_(workflows) {}
+  Reload(const Config& config, openwop::Engine& engine, openwop::OpenWopSurface& surface, WorkflowFolders& workflows,
+         Tls* tls)
+      : config_(config), engine_(engine), surface_(surface), workflows_(workflows), tls_(tls) {}
 
   void operator()() {
     if (auto keys = all_keys(config_)) {
@@ -148,6 +151,13 @@ class Reload {
       log(LogLevel::info, "keys reloaded", "{\"keys\":" + std::to_string(count) + "}");
     } else {
       (void)fail("keys cannot be reloaded; the old ones stay", keys.error());
+    }
+    if (tls_ != nullptr) {
+      if (auto reloaded = tls_->reload()) {
+        log(LogLevel::info, "certificates reloaded", text_fields({{"expires", tls_->expires()}}));
+      } else {
+        (void)fail("certificates cannot be reloaded; the old ones stay", reloaded.error());
+      }
     }
     const auto loaded = workflows_.load(engine_);
     if (!loaded) {
@@ -172,6 +182,7 @@ class Reload {
   openwop::Engine& engine_;
   openwop::OpenWopSurface& surface_;
   WorkflowFolders& workflows_;
+  Tls* tls_;
 };
 
 void print_first_steps(const OwnKey& own, const std::string& url, const openwop::Engine& engine) {
@@ -201,7 +212,8 @@ void print_first_steps(const OwnKey& own, const std::string& url, const openwop:
 
 std::string url_of(const Config& config, int port) {
   const bool is_ipv6 = config.host.find(':') != std::string::npos;
-  return "http://" + (is_ipv6 ? "[" + config.host + "]" : config.host) + ":" + std::to_string(port);
+  return (config.tls.cert.empty() ? "http://" : "https://") + (is_ipv6 ? "[" + config.host + "]" : config.host) + ":" +
+         std::to_string(port);
 }
 
 sigset_t handled_signals() {
@@ -254,7 +266,18 @@ void wait_for_signals(HttpServer& server, Reload reload, Backup backup) {
   ::_exit(kFailed);
 }
 
+/// Null: clients talk in clear.
+openwop::Result<std::unique_ptr<Tls>> open_tls(const Config& config) {
+  if (config.tls.cert.empty()) return std::unique_ptr<Tls>();
+  auto tls = Tls::open(config.tls);
+  if (tls) log(LogLevel::info, "certificates loaded", text_fields({{"expires", (*tls)->expires()}}));
+  return tls;
+}
+
 int serve(Config& config) {
+  // First, for it is what an operator may have wrong, and it needs nothing else.
+  const auto tls = open_tls(config);
+  if (!tls) return fail("TLS cannot be set up", tls.error());
   auto store = open_store(config);
   if (!store) return fail("the store cannot be opened", store.error());
   std::optional<OwnKey> own;
@@ -299,12 +322,12 @@ int serve(Config& config) {
   // Never destroyed: the signal thread may hold it to the last moment of the process.
   static HttpServer* server = nullptr;
   const Ui ui(surface);
-  server = new HttpServer(surface, config.ui ? &ui : nullptr, config.max_connections);
+  server = new HttpServer(surface, config.ui ? &ui : nullptr, tls->get(), config.max_connections);
   const auto port = server->bind(config.host, config.port);
   if (!port) return fail("cannot listen", port.error());
   const std::string url = url_of(config, *port);
   // Reloads end before the server drains, and with it all that they refer to.
-  std::thread(wait_for_signals, std::ref(*server), Reload(config, **engine, surface, workflows),
+  std::thread(wait_for_signals, std::ref(*server), Reload(config, **engine, surface, workflows, tls->get()),
               Backup(config, **store))
       .detach();
   if (config.ui) log(LogLevel::info, "timeline page served", text_fields({{"url", url + "/ui"}}));

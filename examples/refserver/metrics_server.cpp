@@ -12,6 +12,7 @@ MetricsServer::MetricsServer(std::shared_ptr<const openwop::MetricRegistry> regi
   server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
   server_.set_payload_max_length(0);
   server_.set_keep_alive_timeout(60);
+  server_.set_default_headers({{"X-Content-Type-Options", "nosniff"}, {"Cache-Control", "no-store"}});
   server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
     response.set_content(openwop::prometheus_text(*registry_), "text/plain; version=0.0.4; charset=utf-8");
   });

@@ -2,7 +2,6 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -72,7 +71,6 @@ void StreamPump::stop() {
 
 void StreamPump::receive_late() {
   const std::lock_guard lock(inbox_->mutex);
-  for (Job& job : inbox_->jobs) ::close(job.socket);
   inbox_->jobs.clear();
 }
 
@@ -172,7 +170,7 @@ void StreamPump::add(Job job) {
   epoll_event event{};
   event.events = EPOLLRDHUP;
   event.data.u64 = id;
-  const bool watched = ::epoll_ctl(epoll_, EPOLL_CTL_ADD, client.job.socket, &event) == 0;
+  const bool watched = ::epoll_ctl(epoll_, EPOLL_CTL_ADD, client.job.channel.socket(), &event) == 0;
   client.job.stream->on_ready([inbox = std::weak_ptr<Inbox>(inbox_), id] {
     if (const auto alive = inbox.lock()) alive->mark_ready(id);
   });
@@ -216,16 +214,13 @@ bool StreamPump::step(Client& client) {
 bool StreamPump::send(Client& client) {
   client.blocked = false;
   while (client.sent < client.output.size()) {
-    const ssize_t count = ::send(client.job.socket, client.output.data() + client.sent,
-                                 client.output.size() - client.sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (count > 0) {
-      client.sent += static_cast<std::size_t>(count);
-    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      client.blocked = true;
-      return true;
-    } else if (errno != EINTR) {
-      return false;
-    }
+    const Channel::Io io =
+        client.job.channel.send(client.output.data() + client.sent, client.output.size() - client.sent);
+    client.sent += io.bytes;
+    client.waits_for_input = io.state == Channel::State::wants_read;
+    client.blocked = client.waits_for_input || io.state == Channel::State::wants_write;
+    if (client.blocked) return true;
+    if (io.state != Channel::State::done) return false;
   }
   // An idle client keeps no buffer.
   client.output = {};
@@ -239,9 +234,10 @@ void StreamPump::schedule(std::uint64_t id, Client& client) {
   if (client.due != Clock::time_point{}) due_.erase({client.due, id});
   const auto now = Clock::now();
   epoll_event event{};
-  event.events = client.blocked ? EPOLLRDHUP | EPOLLOUT : EPOLLRDHUP;
+  event.events = EPOLLRDHUP;
+  if (client.blocked) event.events |= client.waits_for_input ? EPOLLIN : EPOLLOUT;
   event.data.u64 = id;
-  ::epoll_ctl(epoll_, EPOLL_CTL_MOD, client.job.socket, &event);
+  ::epoll_ctl(epoll_, EPOLL_CTL_MOD, client.job.channel.socket(), &event);
   constexpr std::int64_t kFarMs = 3'600'000;
   const std::int64_t due_ms = client.more ? 0 : std::clamp<std::int64_t>(client.job.stream->due_in_ms(), 0, kFarMs);
   client.due = now + (client.blocked ? write_limit_ : std::chrono::milliseconds(due_ms));
@@ -254,14 +250,14 @@ void StreamPump::finish(std::uint64_t id, bool ended_well) {
   Client client = std::move(at->second);
   if (client.due != Clock::time_point{}) due_.erase({client.due, id});
   clients_.erase(at);
-  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, client.job.socket, nullptr);
+  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, client.job.channel.socket(), nullptr);
   client.job.stream.reset();
   if (ended_well && client.job.done) {
-    client.job.done(client.job.socket);
-  } else {
-    if (ended_well) ::shutdown(client.job.socket, SHUT_WR);
-    ::close(client.job.socket);
+    client.job.done(std::move(client.job.channel));
+  } else if (ended_well) {
+    client.job.channel.end_output();
   }
+  client.job.channel = {};
   const std::lock_guard lock(inbox_->mutex);
   if (--inbox_->open == 0) inbox_->emptied.notify_all();
 }

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "channel.h"
 #include "openwop/protocol/http.h"
 
 namespace refserver {
@@ -28,14 +29,14 @@ class StreamPump {
   ~StreamPump();
 
   struct Job {
-    int socket = -1;
+    Channel channel = {};
     std::unique_ptr<openwop::http::EventStream> stream;
     /// Status line and headers.
     std::string head;
     /// Chunked coding (HTTP/1.1); otherwise the end of the connection is the end of the body.
     bool chunked = true;
-    /// Gets the socket back when the stream has ended well; empty: it is closed.
-    std::function<void(int)> done = {};
+    /// Gets the channel back when the stream has ended well; empty: it is closed.
+    std::function<void(Channel)> done = {};
   };
   void take(Job job);
 
@@ -53,8 +54,9 @@ class StreamPump {
     std::string output;
     std::size_t sent = 0;
     bool ended = false;
-    bool blocked = false;
-    bool more = false;  // its turn ended before its stream had
+    bool blocked = false;          // until its socket is ready
+    bool waits_for_input = false;  // blocked by TLS, which has to read before it can write
+    bool more = false;             // its turn ended before its stream had
     Clock::time_point idle_since{};
     Clock::time_point due{};
   };
