@@ -8,6 +8,8 @@ STORE  ?= rocksdb:./openwop-data
 SECONDS     ?= 60
 FUZZ_PRESET ?= asan
 FUZZ_TARGETS = $(notdir $(wildcard test/fuzz/corpus/*))
+# Worlds of `make simulate`.
+SEEDS       ?= 10000
 # More arguments for `make run`.
 ARGS   ?=
 
@@ -17,7 +19,7 @@ WITH_ALL := -DOPENWOP_BUILD_TESTS=ON -DOPENWOP_BUILD_BENCHMARKS=ON
 SOURCES   = $(shell find include lib examples test benchmarks -name '*.h' -o -name '*.cpp' 2>/dev/null)
 
 .DEFAULT_GOAL := build
-.PHONY: run build test picture bench asan tsan clang fuzz format format-check tidy layering install deps clean
+.PHONY: run build test simulate picture bench asan tsan clang fuzz format format-check tidy layering install deps clean
 
 # Build the reference server and start it. Nothing that only the tests need is installed or built.
 run:
@@ -35,6 +37,17 @@ build:
 # The JUnit file is what .ci/run counts.
 test: build
 	ctest --preset release -j $(JOBS) --output-junit junit.xml
+
+# Many worlds of the simulation, a share for each core. Any that breaks a promise is named with the seed that repeats it.
+simulate:
+	@$(DEPS) test
+	cmake --preset release $(WITH_ALL)
+	cmake --build --preset release -j $(JOBS) --target openwop_test_simulation
+	@share=$$((($(SEEDS) + $(JOBS) - 1) / $(JOBS))); pids=; \
+	for i in $$(seq 0 $$(($(JOBS) - 1))); do \
+	  OPENWOP_SIM_FIRST=$$((i * share + 1)) OPENWOP_SIM_SEEDS=$$share \
+	    build/release/bin/openwop_test_simulation '[simulation]' & pids="$$pids $$!"; \
+	done; failed=0; for pid in $$pids; do wait $$pid || failed=1; done; exit $$failed
 
 # The picture of the timeline page in the README, made by the page's tests.
 picture: build

@@ -6,6 +6,8 @@ foreach(file IN LISTS openwop_example_files)
   get_filename_component(dir "${file}" DIRECTORY)
   list(APPEND openwop_example_dirs "${dir}")
 endforeach()
+# The one that is a test is built with the tests.
+list(FILTER openwop_example_dirs EXCLUDE REGEX "/examples/testing$")
 list(REMOVE_DUPLICATES openwop_example_dirs)
 
 foreach(dir IN LISTS openwop_example_dirs)

@@ -8,7 +8,7 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/openwop"
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
   COMPONENT development
   FILES_MATCHING PATTERN "*.h")
-install(TARGETS openwop EXPORT openwopTargets
+install(TARGETS openwop openwop_testing EXPORT openwopTargets
   ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT development)
 install(EXPORT openwopTargets
   NAMESPACE openwop::

@@ -1,6 +1,7 @@
 # The library: one static archive from lib/, plus the embedded schemas.
 
 file(GLOB_RECURSE openwop_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/lib/*.cpp")
+list(FILTER openwop_sources EXCLUDE REGEX "/lib/testing/")
 if(NOT OPENWOP_WITH_ROCKSDB)
   list(FILTER openwop_sources EXCLUDE REGEX "/lib/stores/rocksdb/")
 endif()
@@ -64,6 +65,18 @@ endif()
 
 if(OPENWOP_PCH)
   target_precompile_headers(openwop PRIVATE "${PROJECT_SOURCE_DIR}/cmake/pch_lib.h")
+endif()
+
+# What hosts test their workflows with; a library of its own, because no program in use needs it.
+file(GLOB openwop_testing_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/lib/testing/*.cpp")
+add_library(openwop_testing STATIC ${openwop_testing_sources})
+add_library(openwop::testing ALIAS openwop_testing)
+openwop_warnings(openwop_testing)
+set_target_properties(openwop_testing PROPERTIES EXPORT_NAME testing POSITION_INDEPENDENT_CODE ON)
+target_include_directories(openwop_testing PRIVATE "${PROJECT_SOURCE_DIR}/lib")
+target_link_libraries(openwop_testing PUBLIC openwop)
+if(OPENWOP_PCH)
+  target_precompile_headers(openwop_testing PRIVATE "${PROJECT_SOURCE_DIR}/cmake/pch_lib.h")
 endif()
 
 # What the tests and benchmarks see beyond the public interface: lib/, the embedded schemas, the private dependencies.

@@ -14,6 +14,7 @@ set(openwop_timeout_default 300)
 set(openwop_timeout_store 900)
 set(openwop_timeout_crash 900)
 set(openwop_timeout_simulation 900)
+set(openwop_timeout_mutation 600)
 set(openwop_timeout_factor 1)
 if(OPENWOP_SANITIZE)
   set(openwop_timeout_factor 4)
@@ -26,7 +27,7 @@ target_include_directories(openwop_test_base INTERFACE "${PROJECT_SOURCE_DIR}/te
 target_compile_definitions(openwop_test_base INTERFACE
   "OPENWOP_TEST_BIN_DIR=\"${CMAKE_RUNTIME_OUTPUT_DIRECTORY}\""
   "OPENWOP_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\"")
-target_link_libraries(openwop_test_base INTERFACE openwop_internal Catch2::Catch2)
+target_link_libraries(openwop_test_base INTERFACE openwop_testing openwop_internal Catch2::Catch2)
 if(TARGET openwop_httplib)
   target_link_libraries(openwop_test_base INTERFACE openwop_httplib)
 endif()
@@ -74,12 +75,34 @@ endforeach()
 list(REMOVE_DUPLICATES openwop_test_dirs)
 list(REMOVE_ITEM openwop_test_dirs support install fuzz)
 
+# Objects of the engine that can be broken, and the worlds that have to notice (lib/engine/test_mutation.h). They stand
+# before the archive on the command line of the linker, which then takes nothing from there that they define.
+set(openwop_breakable handler_run run_rows shard turn_task)
+list(TRANSFORM openwop_breakable REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/lib/engine/\\1.cpp")
+add_library(openwop_breakable OBJECT ${openwop_breakable})
+openwop_warnings(openwop_breakable)
+target_compile_definitions(openwop_breakable PRIVATE OPENWOP_TEST_MUTATION)
+target_link_libraries(openwop_breakable PRIVATE openwop_internal)
+set(openwop_mutation_sources
+  "$<TARGET_OBJECTS:openwop_breakable>"
+  "${PROJECT_SOURCE_DIR}/test/simulation/invariants.cpp"
+  "${PROJECT_SOURCE_DIR}/test/simulation/outside_world.cpp"
+  "${PROJECT_SOURCE_DIR}/test/simulation/workflow_generator.cpp"
+  "${PROJECT_SOURCE_DIR}/test/simulation/workload.cpp"
+  "${PROJECT_SOURCE_DIR}/test/simulation/world.cpp")
+
 foreach(name IN LISTS openwop_test_dirs)
   set(target openwop_test_${name})
   set(files ${openwop_test_files})
   list(FILTER files INCLUDE REGEX "/test/${name}/")
   add_executable(${target} ${files})
   openwop_test_code(${target})
+  if(name STREQUAL "mutation")
+    target_sources(${target} PRIVATE ${openwop_mutation_sources})
+    target_compile_definitions(${target} PRIVATE OPENWOP_TEST_MUTATION)
+    # Another definition than the shared precompiled header has.
+    set_target_properties(${target} PROPERTIES DISABLE_PRECOMPILE_HEADERS ON)
+  endif()
   target_link_libraries(${target} PRIVATE openwop_test_support)
   # These start the server as a process of its own.
   if(name MATCHES "^(wire|crash|maintenance)$" AND TARGET openwop-refserver)
@@ -99,6 +122,13 @@ foreach(name IN LISTS openwop_test_dirs)
   set_tests_properties(${name} PROPERTIES
     LABELS "${name}" TIMEOUT ${timeout} ENVIRONMENT "${openwop_test_env}")
 endforeach()
+
+# The example for hosts that test with the simulation. It is a host: it sees the public interface and nothing else.
+add_executable(openwop_example_testing "${PROJECT_SOURCE_DIR}/examples/testing/order_test.cpp")
+openwop_warnings(openwop_example_testing)
+target_link_libraries(openwop_example_testing PRIVATE openwop::testing Catch2::Catch2)
+add_test(NAME example_testing COMMAND openwop_example_testing)
+set_tests_properties(example_testing PROPERTIES LABELS testing TIMEOUT 60 ENVIRONMENT "${openwop_test_env}")
 
 find_program(OPENWOP_BASH bash REQUIRED)
 mark_as_advanced(OPENWOP_BASH)

@@ -22,6 +22,7 @@ rooms() {
     $p/detail/{expression_{value,lexer,program,parser,functions,machine},workflow_{fields,reader},regex}.h
   echo "nodes whole lib/nodes/" $p/{node,ai_provider,memory_backend,secret_source}.h
   echo "engine whole lib/engine/" $p/{engine,cluster,run_observer,run_fork,run_diff}.h
+  echo "testing whole lib/testing/ $p/testing.h $p/testing/"
   echo "webhooks whole lib/webhooks/" $p/{webhooks,interrupt_callbacks}.h
   echo "audit whole lib/audit/" $p/audit_log.h
   echo "telemetry whole lib/telemetry/" $p/{telemetry,metric_registry,otlp_exporter,run_telemetry}.h

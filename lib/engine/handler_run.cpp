@@ -1,6 +1,7 @@
 #include "engine/handler_run.h"
 
 #include "engine/event_redaction.h"
+#include "engine/test_mutation.h"
 #include "openwop/bytes.h"
 #include "openwop/hash.h"
 #include "openwop/trace_context.h"
@@ -198,7 +199,7 @@ Result<std::string> HandlerRun::step(std::string_view key, const std::function<R
   const auto stored = [&](HandlerHost& host) -> std::optional<Result<std::string>> {
     auto found = Ledger(host.store()).find(row_key);
     if (!found) return Result<std::string>(std::move(found).error());
-    if (!found->has_value()) return std::nullopt;
+    if (!found->has_value() || mutated(Mutation::repeated_step)) return std::nullopt;
     return decode_step((*found)->entry.outcome);
   };
   bool known = false;

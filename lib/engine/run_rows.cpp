@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/test_mutation.h"
 #include "openwop/hash.h"
 #include "openwop/timer.h"
 
@@ -104,7 +105,8 @@ void put_changed_rows(Transaction& transaction, const RunId& run, const RunMarks
   if (before.active && !after.active) transaction.erase(active_key(run));
   if (!before.active && after.active) transaction.put(active_key(run), {});
   if (before.timer_due_ms != after.timer_due_ms) {
-    if (before.timer_due_ms != 0) Timers::cancel(transaction, before.timer_due_ms, run);
+    if (before.timer_due_ms != 0 && !mutated(Mutation::stale_timer))
+      Timers::cancel(transaction, before.timer_due_ms, run);
     if (after.timer_due_ms != 0) Timers::schedule(transaction, after.timer_due_ms, run);
   }
 }

@@ -6,6 +6,7 @@
 #include "engine/fork_loading.h"
 #include "engine/run_header.h"
 #include "engine/scope_claim.h"
+#include "engine/test_mutation.h"
 
 namespace openwop::runtime {
 
@@ -175,6 +176,7 @@ RunMarks Shard::marks_of(const Resident& resident, bool more) const {
 /// What the run's last commit wrote has to be there, unless that is known.
 void Shard::require_link(Transaction& transaction, const Resident& resident) {
   const auto& pending = resident.pending;
+  if (mutated(Mutation::lost_link)) return;
   if (!pending || pending->committed->load(std::memory_order_acquire)) return;
   Log::require_batch(transaction, resident.run.id, pending->first_sequence, pending->bytes);
 }
@@ -342,6 +344,10 @@ void Shard::finish(Resident resident, RunTurn& turn, Message origin, const Ledge
     resident_.insert_or_assign(resident.run.id, std::move(resident));
   }
 
+  if (mutated(Mutation::early_handler)) {
+    for (const auto& handler : task->start) core_.executor->post([handler] { handler->execute(); });
+    task->start.clear();
+  }
   if (changed || guarded || claim != nullptr || consumed != nullptr) {
     core_.commits.submit(std::move(task));
   } else {

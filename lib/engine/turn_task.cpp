@@ -1,6 +1,7 @@
 #include "engine/turn_task.h"
 
 #include "engine/scope_claim.h"
+#include "engine/test_mutation.h"
 
 namespace openwop::runtime {
 
@@ -77,7 +78,11 @@ void TurnTask::refused() {
 /// Nobody knows whether the commit took effect. Callers are told; the run is looked at again in either case.
 void TurnTask::failed(const Error& error) {
   core_.report(error);
-  answer_error(origin_, error);
+  if (const auto* create = std::get_if<CreateMessage>(&origin_); create && mutated(Mutation::early_answer)) {
+    create->done(CreatedRun{run_, RunStatus::running, create->header->created_ms});
+  } else {
+    answer_error(origin_, error);
+  }
   const bool answered = std::holds_alternative<CreateMessage>(origin_) ||
                         std::holds_alternative<RequestMessage>(origin_) ||
                         std::holds_alternative<ChannelMessage>(origin_);

@@ -1,182 +1,76 @@
-// A process that dies between any two commits of a parent and its children: the child is created once, the parent
-// learns of its end once, orders arrive.
+// A process that dies at any commit of a parent and its children, or loses one: the child is created once, the parent
+// learns of its end once, orders arrive, and nothing of them is left.
+#include "openwop/testing.h"
 #include "support/engine_rig.h"
 
 namespace openwop::test {
 
 namespace {
 
-/// Fails every commit after the first `allowed`: for the engine above, the moment at which its process died.
-class DyingStore final : public Store {
- public:
-  DyingStore(std::shared_ptr<Store> inner, std::size_t allowed) : inner_(std::move(inner)), allowed_(allowed) {}
+using testing::Host;
+using testing::Report;
+using testing::Scenario;
 
-  Result<std::optional<std::string>> get(std::string_view key) const override { return inner_->get(key); }
-  Status scan(const ScanRange& range, const RowVisitor& visit) const override { return inner_->scan(range, visit); }
-  Result<std::vector<CommitOutcome>> commit(std::span<const Transaction* const> group, Durability durability) override {
-    if (allowed_ == 0) {
-      died_ = true;
-      return Error{ErrorCode::store_io_error, "the process is gone"};
-    }
-    --allowed_;
-    return inner_->commit(group, durability);
-  }
-  [[nodiscard]] bool died() const { return died_; }
+/// Faults take some seconds of virtual time; what has to last, lasts longer.
+constexpr std::int64_t kLeafMs = 3'600'000;
+constexpr std::int64_t kSettleMs = 30'000;
 
- private:
-  std::shared_ptr<Store> inner_;
-  std::size_t allowed_;
-  bool died_ = false;
-};
+Scenario family(std::function<void(Host&)> act) {
+  return {.workflows = {WorkflowText("leaf")
+                            .variable(R"({"name":"v","type":"string","defaultValue":"from below"})")
+                            .node("wait", "core.delay", R"({"ms":)" + std::to_string(kLeafMs) + "}")
+                            .json(),
+                        WorkflowText("middle")
+                            .node("call", "core.subWorkflow", R"({"workflowId":"leaf","outputMapping":{"v":"v"}})")
+                            .json(),
+                        WorkflowText("top")
+                            .node("call", "core.subWorkflow", R"({"workflowId":"middle","outputMapping":{"v":"v"}})")
+                            .json()},
+          .act = std::move(act)};
+}
 
-struct World {
-  std::shared_ptr<MemoryStore> disk = std::make_shared<MemoryStore>();
-  std::shared_ptr<ManualClock> clock = std::make_shared<ManualClock>(kStartMs);
-  std::shared_ptr<IdSource> ids = std::make_shared<RandomIdSource>(7);
-  std::unique_ptr<Engine> engine;
-
-  void open(std::shared_ptr<Store> store) {
-    engine.reset();
-    EngineOptions options{.store = std::move(store), .threads = 0, .clock = clock, .ids = ids};
-    add_builtin_nodes(options.nodes);
-    auto opened = Engine::open(std::move(options));
-    REQUIRE(opened.ok());
-    engine = std::move(*opened);
+/// Runs of a workflow; those that the store does not tell just now are asked for again.
+std::vector<RunSummary> runs_of(Host& host, const std::string& workflow) {
+  for (;;) {
+    if (host.engine() == nullptr) return {};
+    auto page = host.engine()->list_runs({.workflow_id = workflow}, {}, 100);
+    if (page) return page->runs;
+    host.pass(0);
   }
-  void add(const WorkflowText& text) { REQUIRE(engine->register_workflow(text.json()).ok()); }
-  RunView view(const RunId& run) const {
-    auto found = engine->run("default", run);
-    REQUIRE(found.ok());
-    return std::move(*found);
-  }
-  void settle() {
-    for (int i = 0; i < 4; ++i) engine->tick(clock->now_ms());
-  }
-  /// All runs of a workflow.
-  std::vector<RunSummary> runs(const std::string& workflow) const {
-    auto page = engine->list_runs({.workflow_id = workflow}, {}, 100);
-    REQUIRE(page.ok());
-    return page->runs;
-  }
-  std::size_t rows(char prefix) const {
-    std::size_t count = 0;
-    const std::string from(1, prefix);
-    REQUIRE(
-        disk->scan({from, prefix_end(from), false}, [&](std::string_view, std::string_view) { return ++count != 0; })
-            .ok());
-    return count;
-  }
-};
-
-void add_family(World& world) {
-  world.add(WorkflowText("leaf")
-                .variable(R"({"name":"v","type":"string","defaultValue":"from below"})")
-                .node("wait", "core.delay", R"({"ms":100})"));
-  world.add(
-      WorkflowText("middle").node("call", "core.subWorkflow", R"({"workflowId":"leaf","outputMapping":{"v":"v"}})"));
-  world.add(
-      WorkflowText("top").node("call", "core.subWorkflow", R"({"workflowId":"middle","outputMapping":{"v":"v"}})"));
 }
 
 }  // namespace
 
 TEST_CASE("a family of runs ends the same wherever its process dies") {
-  for (std::size_t allowed = 0;; ++allowed) {
-    INFO("dies after commit " << allowed);
-    World world;
-    world.open(world.disk);
-    add_family(world);
-    // The first commit creates the run; everything behind it may be lost.
-    const auto dying = std::make_shared<DyingStore>(world.disk, allowed + 1);
-    world.open(dying);
-    const auto created = world.engine->create_run({.workflow_id = "top"});
-    REQUIRE(created.ok());
-    world.settle();
-    world.clock->advance(150);
-    world.settle();
-    world.open(world.disk);
-    world.settle();
-    world.clock->advance(150);
-    world.settle();
-    const RunView top = world.view(created->run_id);
-    CHECK(top.state.status == RunStatus::completed);
-    CHECK(top.state.variables.at("v") == R"("from below")");
-    CHECK(world.runs("middle").size() == 1);
-    CHECK(world.runs("leaf").size() == 1);
-    CHECK(world.rows('X') == 0);
-    CHECK(world.rows('N') == 0);
-    CHECK(world.rows('A') == 0);
-    if (!dying->died()) break;
-    REQUIRE(allowed < 50);
-  }
+  const Report report = crash_at_every_commit(family([](Host& host) {
+    const RunId top = host.create({.workflow_id = "top"});
+    host.expect(host.run_to_end(top) == RunStatus::completed, "the top run is completed");
+    const auto view = host.view(top);
+    host.expect(view && view->state.variables.at("v") == R"("from below")", "the value comes up");
+    for (const char* workflow : {"middle", "leaf"}) {
+      host.expect(runs_of(host, workflow).size() == 1, std::string(workflow) + " is created once");
+    }
+  }));
+  INFO(report.text());
+  CHECK(report.ok());
+  CHECK(report.crashes > 10);
 }
 
 TEST_CASE("a cancel reaches every descendant wherever the process dies") {
-  for (std::size_t allowed = 0;; ++allowed) {
-    INFO("dies after commit " << allowed);
-    World world;
-    world.open(world.disk);
-    add_family(world);
-    const auto created = world.engine->create_run({.workflow_id = "top"});
-    REQUIRE(created.ok());
-    world.settle();
-    const auto dying = std::make_shared<DyingStore>(world.disk, allowed + 1);
-    world.open(dying);
-    REQUIRE(world.engine->cancel_run({.run_id = created->run_id}).ok());
-    world.settle();
-    world.open(world.disk);
-    world.settle();
-    for (const char* workflow : {"top", "middle", "leaf"}) {
-      REQUIRE(world.runs(workflow).size() == 1);
-      CHECK(world.runs(workflow).front().status == RunStatus::cancelled);
+  const Report report = crash_at_every_commit(family([](Host& host) {
+    const RunId top = host.create({.workflow_id = "top"});
+    host.pass(kSettleMs);
+    host.expect(runs_of(host, "leaf").size() == 1, "the leaf is there");
+    host.expect(host.cancel(top) == RunStatus::cancelled, "the top run is cancelled");
+    host.pass(kSettleMs);
+    for (const char* workflow : {"middle", "leaf"}) {
+      const auto runs = runs_of(host, workflow);
+      host.expect(runs.size() == 1 && runs.front().status == RunStatus::cancelled,
+                  std::string(workflow) + " is cancelled with it");
     }
-    CHECK(world.rows('X') == 0);
-    CHECK(world.rows('N') == 0);
-    if (!dying->died()) break;
-    REQUIRE(allowed < 50);
-  }
-}
-
-TEST_CASE("a store that fails for a moment between a child's end and its parent does not lose the end") {
-  for (std::size_t allowed = 0; allowed < 10; ++allowed) {
-    INFO("fails once after commit " << allowed);
-    // The engine lives on; its commits fail once and succeed again.
-    class FailingOnce final : public Store {
-     public:
-      FailingOnce(std::shared_ptr<Store> inner, std::size_t at) : inner_(std::move(inner)), at_(at) {}
-      Result<std::optional<std::string>> get(std::string_view key) const override { return inner_->get(key); }
-      Status scan(const ScanRange& range, const RowVisitor& visit) const override { return inner_->scan(range, visit); }
-      Result<std::vector<CommitOutcome>> commit(std::span<const Transaction* const> group,
-                                                Durability durability) override {
-        if (at_-- == 0) {
-          // The write took effect, and its acknowledgement was lost.
-          static_cast<void>(inner_->commit(group, durability));
-          return Error{ErrorCode::store_io_error, "lost"};
-        }
-        return inner_->commit(group, durability);
-      }
-
-     private:
-      std::shared_ptr<Store> inner_;
-      std::size_t at_;
-    };
-    World world;
-    world.open(world.disk);
-    add_family(world);
-    // The first commit creates the run.
-    world.open(std::make_shared<FailingOnce>(world.disk, allowed + 1));
-    const auto created = world.engine->create_run({.workflow_id = "top"});
-    REQUIRE(created.ok());
-    for (int i = 0; i < 10; ++i) {
-      world.settle();
-      world.clock->advance(1'100);
-    }
-    world.settle();
-    CHECK(world.view(created->run_id).state.status == RunStatus::completed);
-    CHECK(world.runs("leaf").size() == 1);
-    CHECK(world.rows('X') == 0);
-    CHECK(world.rows('N') == 0);
-  }
+  }));
+  INFO(report.text());
+  CHECK(report.ok());
 }
 
 }  // namespace openwop::test

@@ -19,6 +19,7 @@ echo "== find_package"
   -DCMAKE_BUILD_TYPE=Release "-DCMAKE_CXX_COMPILER=$cxx" "-DCMAKE_PREFIX_PATH=$prefix"
 "$cmake" --build "$work/cmake"
 "$work/cmake/consumer"
+"$work/cmake/consumer_test"
 
 echo "== pkg-config"
 pc=$(find "$prefix" -name openwop.pc)

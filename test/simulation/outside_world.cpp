@@ -2,10 +2,6 @@
 
 #include <algorithm>
 
-#include "openwop/ledger.h"
-#include "openwop/log.h"
-#include "openwop/run_fold.h"
-
 namespace openwop::test {
 
 namespace {
@@ -25,56 +21,20 @@ std::string OutsideWorld::counter_key(const RunId& run, std::string_view node_id
 NodeRegistry OutsideWorld::registry() {
   NodeRegistry registry;
   add_builtin_nodes(registry);
-  registry.add({"sim.work", SyncHandler([this](NodeContext& context) {
-                  check_started(context);
-                  return work(context);
-                })});
+  registry.add({"sim.work", SyncHandler([this](NodeContext& context) { return work(context); })});
   registry.add({"sim.call", AsyncHandler([this](std::shared_ptr<NodeContext> context, Completion complete) {
-                  check_started(*context);
                   start_call(std::move(context), complete);
                 })});
+  watch_.watch(registry, {"sim.work", "sim.call"});
   return registry;
-}
-
-/// Output commit: a handler runs only after its node.started is durable, and once for each engine.
-void OutsideWorld::check_started(const NodeContext& context) {
-  const NodeInvocation& node = context.invocation();
-  const std::string name = node.run_id.text() + " " + std::string(node.node_id) + " attempt " +
-                           std::to_string(node.attempt) + " iteration " + std::to_string(node.iteration);
-  trace("handler ", name);
-  bool found = false;
-  bool interrupted = false;
-  RunState state;
-  const auto read = Log(medium_->rows).read(node.run_id, 0, [&](const EventView& event) {
-    const NodeState* before = state.find_node(node.node_id);
-    const std::uint32_t iteration = before == nullptr ? 0 : before->iteration;
-    fold(state, event);
-    // A pause may stop a handler in the middle; it begins again at the resume.
-    const NodeState* after = state.find_node(node.node_id);
-    interrupted = interrupted ||
-                  (event.type == EventType::run_paused && after != nullptr && after->status == NodeStatus::running &&
-                   after->attempt == node.attempt && after->iteration == node.iteration);
-    if (event.type != EventType::node_started || event.node_id != node.node_id) return true;
-    found = found || (iteration == node.iteration && state.find_node(node.node_id)->attempt == node.attempt);
-    return true;
-  });
-  if (!read || !found) complain_("a handler runs only after its node.started is durable", name);
-  const bool again = !started_by_this_engine_.insert(name).second;
-  if (again && !interrupted) ++repeated;
-  if (again && !interrupted && !store_has_failed())
-    complain_("unless its store fails, an engine runs an execution once", name);
 }
 
 std::optional<Failure> OutsideWorld::take_steps(NodeContext& context) {
   const NodeInvocation& node = context.invocation();
   for (std::int64_t step = 0; step < config_of(context, "steps"); ++step) {
     const std::string key = "step-" + std::to_string(step);
-    const std::string row = Ledger::row_key("step", context.invocation_id(key));
     const bool fails = config_of(context, "failSteps") != 0 && node.attempt == 0;
     const auto effect = [&]() -> Result<std::string> {
-      ++effects_executed;
-      if (medium_->rows.get(row)->has_value())
-        complain_("an effect is never repeated after its outcome was recorded", key);
       if (fails) return Error{ErrorCode::rate_limited, "the service is busy"};
       return "receipt-" + key + "-" + std::string(node.node_id);
     };
@@ -85,8 +45,6 @@ std::optional<Failure> OutsideWorld::take_steps(NodeContext& context) {
       answer = context.step(key, effect);
     }
     const bool known = answer.ok() || answer.error().code == ErrorCode::rate_limited;
-    if (known && !medium_->rows.get(row)->has_value())
-      complain_("the outcome of a step is durable before it is known", key);
     if (known && answer.ok() == fails) complain_("a step gives the outcome of its effect", key);
     if (!answer) return Failure{std::string(error_name(answer.error().code)), "step failed", {}, true};
   }
@@ -120,7 +78,7 @@ void OutsideWorld::start_call(std::shared_ptr<NodeContext> context, const Comple
 
 void OutsideWorld::engine_replaced() {
   ++engine_;
-  started_by_this_engine_.clear();
+  watch_.engine_replaced();
   std::erase_if(calls_, [&](const Call&) { return random_.percent(50); });
 }
 

@@ -11,25 +11,26 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "openwop/node.h"
-#include "simulation/fault_store.h"
+#include "openwop/testing/promises.h"
 
 namespace openwop::test {
 
-/// Says that an invariant (see invariants.h) does not hold.
-using Complain = std::function<void(const std::string& invariant, const std::string& what)>;
+using testing::Complain;
+using testing::Medium;
+using SimRandom = testing::Random;
 
 class OutsideWorld {
  public:
   OutsideWorld(std::shared_ptr<Medium> medium, SimRandom random, Complain complain)
-      : medium_(std::move(medium)), random_(random), complain_(std::move(complain)) {}
+      : medium_(std::move(medium)), random_(random), complain_(std::move(complain)), watch_(medium_, complain_) {}
 
-  /// After a call of the store has failed, an engine may run an attempt once more; otherwise it must not.
-  std::function<bool()> store_has_failed;
+  /// What stands between the handlers and the engine.
+  [[nodiscard]] testing::HandlerWatch& watch() { return watch_; }
+  [[nodiscard]] const testing::HandlerWatch& watch() const { return watch_; }
 
   [[nodiscard]] NodeRegistry registry();
 
@@ -44,9 +45,6 @@ class OutsideWorld {
   [[nodiscard]] static std::string counter_key(const RunId& run, std::string_view node_id);
 
   std::int64_t now_ms = 0;
-  std::size_t effects_executed = 0;
-  /// Executions that one engine ran more than once.
-  std::size_t repeated = 0;
 
  private:
   struct Call {
@@ -59,7 +57,6 @@ class OutsideWorld {
 
   NodeOutcome work(NodeContext& context);
   std::optional<Failure> take_steps(NodeContext& context);
-  void check_started(const NodeContext& context);
   void start_call(std::shared_ptr<NodeContext> context, const Completion& complete);
 
   std::shared_ptr<Medium> medium_;
@@ -67,7 +64,7 @@ class OutsideWorld {
   Complain complain_;
   std::uint64_t engine_ = 0;
   std::vector<Call> calls_;
-  std::set<std::string> started_by_this_engine_;
+  testing::HandlerWatch watch_;
 };
 
 }  // namespace openwop::test

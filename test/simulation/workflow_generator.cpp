@@ -13,7 +13,8 @@ constexpr std::size_t kMaxNodes = 14;
 
 class Draft {
  public:
-  Draft(SimRandom& random, Temper temper) : random_(random), wild_(temper == Temper::wild) {}
+  Draft(SimRandom& random, Temper temper, const std::vector<std::string>& callees)
+      : random_(random), wild_(temper == Temper::wild), callees_(callees) {}
 
   std::string text(const std::string& id) {
     const std::string start = node("core.start");
@@ -109,6 +110,7 @@ class Draft {
 
   std::string make_leaf() {
     const std::string own = "n" + std::to_string(count_);
+    if (!callees_.empty() && random_.percent(12)) return calling_leaf(own);
     const std::string shared = wild_ && random_.percent(60) ? "shared" : own;
     switch (random_.below(15)) {
       case 13: return asking_leaf();
@@ -139,6 +141,14 @@ class Draft {
     if (wild_ && random_.percent(60))
       return node("core.approvalGate", R"({"actions":["accept","reject"])" + timeout + "}");
     return node("core.interrupt", R"({"kind":"custom","data":{"customKind":"question"})" + timeout + "}");
+  }
+
+  std::string calling_leaf(const std::string& own) {
+    const std::string policy = wild_ && random_.percent(50) ? "fail-parent" : "absorb";
+    const std::string follows = wild_ && random_.percent(20) ? "false" : "true";
+    return node("core.subWorkflow", R"({"workflowId":")" + random_.pick(callees_) + R"(","onChildFailure":")" + policy +
+                                        R"(","propagateCancellation":)" + follows + R"(,"inputs":{"n":)" + number(10) +
+                                        R"(},"outputMapping":{"v_)" + own + R"(":"n"}})");
   }
 
   std::string work_config() {
@@ -215,6 +225,7 @@ class Draft {
 
   SimRandom& random_;
   bool wild_;
+  const std::vector<std::string>& callees_;
   std::size_t count_ = 0;
   std::size_t edge_count_ = 0;
   std::string nodes_;
@@ -223,9 +234,10 @@ class Draft {
 
 }  // namespace
 
-std::shared_ptr<const Workflow> generate_workflow(SimRandom& random, Temper temper, const std::string& id) {
+std::shared_ptr<const Workflow> generate_workflow(SimRandom& random, Temper temper, const std::string& id,
+                                                  const std::vector<std::string>& callees) {
   while (true) {
-    auto loaded = load_workflow(Draft(random, temper).text(id), {});
+    auto loaded = load_workflow(Draft(random, temper, callees).text(id), {});
     if (loaded) return std::make_shared<const Workflow>(std::move(*loaded));
   }
 }

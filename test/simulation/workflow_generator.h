@@ -8,16 +8,20 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "openwop/testing/random.h"
 #include "openwop/workflow.h"
-#include "simulation/sim_random.h"
 
 namespace openwop::test {
+
+using SimRandom = testing::Random;
 
 enum class Temper : std::uint8_t { calm, wild };
 
 /// Draws until load_workflow() accepts the definition. The run's input is the number `n`.
-[[nodiscard]] std::shared_ptr<const Workflow> generate_workflow(SimRandom& random, Temper temper,
-                                                                const std::string& id);
+/// Nodes may start runs of `callees`.
+[[nodiscard]] std::shared_ptr<const Workflow> generate_workflow(SimRandom& random, Temper temper, const std::string& id,
+                                                                const std::vector<std::string>& callees = {});
 
 }  // namespace openwop::test

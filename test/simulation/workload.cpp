@@ -1,6 +1,8 @@
 // What callers of the simulated engine do.
 #include <algorithm>
+#include <utility>
 
+#include "simulation/sim_trace.h"
 #include "simulation/world.h"
 
 namespace openwop::test {
@@ -15,12 +17,41 @@ std::string line_of(const EventView& event) {
 
 }  // namespace
 
+// ---- the network ----
+
+void World::send(Delivery delivery, std::function<void()> request) {
+  if (extras_ == Extras::none || network_is_calm_) return request();
+  const std::size_t way = weather_.below(100);
+  const bool repeats = delivery == Delivery::may_repeat && way < 15;
+  const bool is_late = repeats || (way >= 15 && way < 30);
+  if (is_late) under_way_.push_back(request);
+  if (repeats) ++tally_.repeated_requests;
+  if (!is_late || repeats) return request();
+  ++tally_.late_requests;
+}
+
+void World::deliver_some() {
+  while (!under_way_.empty() && weather_.percent(40)) {
+    const auto at = under_way_.begin() + static_cast<std::ptrdiff_t>(weather_.below(under_way_.size()));
+    const auto request = std::move(*at);
+    under_way_.erase(at);
+    trace("a request arrives late");
+    request();
+  }
+}
+
+void World::deliver_all() {
+  for (const auto& request : std::exchange(under_way_, {})) request();
+}
+
 void World::draw_workflows() {
   for (std::size_t i = 0; i < 1 + workload_.below(4); ++i) {
     const std::string id = "workflow-" + std::to_string(i);
+    // Only earlier ones, so that none starts itself.
+    const auto callees = extras_ == Extras::all ? workflow_ids_ : std::vector<std::string>{};
     workflow_ids_.push_back(id);
     for (std::size_t version = 0; version < (temper_ == Temper::calm ? 1 : 2); ++version) {
-      versions_[id].push_back(generate_workflow(workload_, temper_, id));
+      versions_[id].push_back(generate_workflow(workload_, temper_, id, callees));
       invariants_.know(versions_[id].back());
     }
   }
@@ -69,7 +100,19 @@ void World::step() {
   }
 }
 
+/// Somebody sets the machine's clock. Nothing lives by the order of its times; within half a day nothing expires either
+/// that a run could still need.
+void World::jump_clock() {
+  constexpr std::int64_t kHourMs = 3'600'000;
+  const std::int64_t by_ms = weather_.percent(50) ? -weather_.between(1, kHourMs) : weather_.between(1, 12 * kHourMs);
+  trace("the clock jumps by ", by_ms);
+  ++tally_.clock_jumps;
+  clock_->advance(by_ms);
+}
+
 void World::pass_time() {
+  deliver_some();
+  if (extras_ == Extras::all && weather_.percent(4)) jump_clock();
   const std::size_t kind = workload_.below(10);
   const std::int64_t step_ms = kind < 2   ? 0
                                : kind < 8 ? workload_.between(1, 1'500)
@@ -125,24 +168,28 @@ void World::create(std::size_t index) {
   wish.asked = true;
   wish.pending = true;
   const std::string row = request.claim ? request.claim->row_key : std::string();
-  engine_->create_run(
-      std::move(request), [this, index, row, answered = expect_answer("create")](Result<CreatedRun> created) {
-        answered();
-        wishes_[index].pending = false;
-        if (!created) {
-          ++tally_.failed_calls;
-          const ErrorCode code = created.error().code;
-          const bool expected = code == ErrorCode::store_io_error || code == ErrorCode::precondition_failed ||
-                                code == ErrorCode::service_unavailable;
-          if (!expected) complain("reads agree with the log", "create fails with " + created.error().message);
-          return;
-        }
-        wishes_[index].run = created->run_id;
-        acknowledged_.push_back(created->run_id);
-        invariants_.acknowledged(created->run_id);
-        if (!row.empty() && !medium_->rows.get(row)->has_value())
-          complain("an idempotency key has one run", "no ledger row");
-      });
+  send(row.empty() ? Delivery::once : Delivery::may_repeat,
+       [this, request = std::move(request), index, row] { create_at_engine(request, index, row); });
+}
+
+void World::create_at_engine(const CreateRun& request, std::size_t index, const std::string& row) {
+  engine_->create_run(request, [this, index, row, answered = expect_answer("create")](Result<CreatedRun> created) {
+    answered();
+    wishes_[index].pending = false;
+    if (!created) {
+      ++tally_.failed_calls;
+      const ErrorCode code = created.error().code;
+      const bool expected = code == ErrorCode::store_io_error || code == ErrorCode::precondition_failed ||
+                            code == ErrorCode::service_unavailable;
+      if (!expected) complain("reads agree with the log", "create fails with " + created.error().message);
+      return;
+    }
+    wishes_[index].run = created->run_id;
+    acknowledged_.push_back(created->run_id);
+    invariants_.acknowledged(created->run_id);
+    if (!row.empty() && !medium_->rows.get(row)->has_value())
+      complain("an idempotency key has one run", "no ledger row");
+  });
 }
 
 void World::cancel_some_run() {
@@ -158,19 +205,23 @@ void World::cancel_some_run() {
   }
   const std::size_t times = workload_.percent(20) ? 2 : 1;
   for (std::size_t i = 0; i < times; ++i) {
-    trace("cancel ", run->text());
-    engine_->cancel_run(request, [this, run = *run, answered = expect_answer("cancel")](Result<RunStatus> status) {
-      answered();
-      trace("cancel of ", run.text(), " answered ", status ? status_name(*status) : "with an error");
-      if (status) {
-        ++tally_.cancels;
-        invariants_.cancelled(run, *status);
-      } else {
-        ++tally_.failed_calls;
-      }
-    });
+    send(Delivery::may_repeat, [this, request] { cancel_at_engine(request); });
   }
   if (workload_.percent(50)) engine_->tick(clock_->now_ms());
+}
+
+void World::cancel_at_engine(const CancelRun& request) {
+  trace("cancel ", request.run_id.text());
+  engine_->cancel_run(request, [this, run = request.run_id, answered = expect_answer("cancel")](auto status) {
+    answered();
+    trace("cancel of ", run.text(), " answered ", status ? status_name(*status) : "with an error");
+    if (status) {
+      ++tally_.cancels;
+      invariants_.cancelled(run, *status);
+    } else {
+      ++tally_.failed_calls;
+    }
+  });
 }
 
 void World::answer_some_interrupt() {
@@ -187,6 +238,10 @@ void World::answer_some_interrupt() {
 }
 
 void World::answer(const InterruptSummary& interrupt, const std::string& value) {
+  send(Delivery::may_repeat, [this, interrupt, value] { answer_at_engine(interrupt, value); });
+}
+
+void World::answer_at_engine(const InterruptSummary& interrupt, const std::string& value) {
   trace("answer ", interrupt.run_id.text(), " ", interrupt.node_id, " ", value);
   engine_->resolve_interrupt({.run_id = interrupt.run_id,
                               .node_id = interrupt.node_id,
@@ -208,20 +263,24 @@ void World::pause_some_run() {
   const RunId* run = some_run();
   if (temper_ == Temper::calm || run == nullptr) return;
   const DrainPolicy policy = workload_.percent(50) ? DrainPolicy::immediate : DrainPolicy::drain_current_node;
-  trace("pause ", run->text(), " ", drain_policy_name(policy));
-  engine_->pause_run({.run_id = *run, .reason = "simulated", .drain_policy = policy},
-                     [this, answered = expect_answer("pause")](Result<RunStatus> status) {
-                       answered();
-                       tally_.pauses += status ? 1 : 0;
-                     });
+  send(Delivery::may_repeat, [this, run = *run, policy] {
+    trace("pause ", run.text(), " ", drain_policy_name(policy));
+    engine_->pause_run({.run_id = run, .reason = "simulated", .drain_policy = policy},
+                       [this, answered = expect_answer("pause")](Result<RunStatus> status) {
+                         answered();
+                         tally_.pauses += status ? 1 : 0;
+                       });
+  });
   if (workload_.percent(50)) engine_->tick(clock_->now_ms());
 }
 
 void World::resume_run(const RunId& run) {
-  trace("resume ", run.text());
-  engine_->resume_run({.run_id = run}, [this, answered = expect_answer("resume")](Result<RunStatus> status) {
-    answered();
-    tally_.resumes += status ? 1 : 0;
+  send(Delivery::may_repeat, [this, run] {
+    trace("resume ", run.text());
+    engine_->resume_run({.run_id = run}, [this, answered = expect_answer("resume")](Result<RunStatus> status) {
+      answered();
+      tally_.resumes += status ? 1 : 0;
+    });
   });
   engine_->tick(clock_->now_ms());
 }

@@ -1,40 +1,25 @@
 #include "simulation/world.h"
 
-#include "openwop/hash.h"
+#include "simulation/sim_trace.h"
 
 namespace openwop::test {
 
-namespace {
-
-FaultRates draw_rates(SimRandom& random) {
-  // From a store that hiccups to one that hardly works.
-  const std::size_t badness = 1 + random.below(4);
-  FaultRates rates;
-  rates.read = random.below(6 * badness);
-  rates.crash = random.below(12 * badness);
-  rates.failed = random.below(20 * badness);
-  rates.lost = random.below(20 * badness);
-  rates.stuck = random.below(4);
-  rates.late = random.below(4);
-  return rates;
-}
-
-}  // namespace
-
-World::World(std::uint64_t seed, Temper temper, Faults faults)
+World::World(std::uint64_t seed, Temper temper, Faults faults, Extras extras)
     : temper_(temper),
       faults_(faults),
+      extras_(extras),
       workload_(seed),
       chaos_(workload_.fork()),
+      weather_(seed ^ 0x5DEECE66DULL),
       ids_(std::make_shared<RandomIdSource>(seed)),
       outside_(medium_, workload_.fork(), [this](const auto& name, const auto& what) { complain(name, what); }),
       invariants_(medium_, [this](const auto& name, const auto& what) { complain(name, what); }) {
   if (faults_ == Faults::injected) {
-    rates_ = draw_rates(chaos_);
+    rates_ = FaultRates::draw(chaos_);
     if (chaos_.percent(50)) max_events_per_commit_ = 1 + chaos_.below(12);
   }
   outside_.now_ms = clock_->now_ms();
-  outside_.store_has_failed = [this] { return store_->has_failed(); };
+  outside_.watch().store_has_failed = [this] { return store_->has_failed(); };
   draw_workflows();
   draw_wishes();
 }
@@ -56,6 +41,7 @@ void World::open_engine() {
   medium_->open_again();
   while (engine_ == nullptr) {
     store_ = std::make_shared<FaultStore>(medium_, rates_, chaos_.fork());
+    if (tracing()) store_->trace = [](std::string_view line) { trace(line); };
     EngineOptions options{.store = store_};
     options.nodes = outside_.registry();
     options.threads = 0;
@@ -128,6 +114,8 @@ bool World::run() {
 void World::come_to_rest() {
   rates_ = {};
   store_->calm_down();
+  network_is_calm_ = true;
+  deliver_all();
   if (store_->stuck() || (faults_ == Faults::injected && chaos_.percent(30))) crash();
   constexpr int kMaxRounds = 20'000;
   for (int round = 0; round < kMaxRounds && !broken(); ++round) {
@@ -172,13 +160,16 @@ void World::check_watchers_at_rest() {
 
 // ---- looking back ----
 
-std::string World::digest() const {
-  std::string all;
-  static_cast<void>(medium_->rows.scan({}, [&](std::string_view key, std::string_view value) {
-    all.append(std::to_string(key.size())).append(":").append(key).append(value);
-    return true;
-  }));
-  return sha256_hex(all);
+std::string World::digest() const { return medium_->digest(); }
+
+/// Outputs of a node that started a run name that run; its id is the world's.
+std::string World::without_ids(std::string text) const {
+  for (const auto& [run, folded] : invariants_.runs()) {
+    if (folded.header.parent_run_id == RunId{}) continue;
+    const std::string id = run.text();
+    for (auto at = text.find(id); at != std::string::npos; at = text.find(id, at)) text.replace(at, id.size(), "<run>");
+  }
+  return text;
 }
 
 std::map<std::size_t, std::string> World::endings() const {
@@ -198,7 +189,7 @@ std::map<std::size_t, std::string> World::endings() const {
                 std::to_string(node.attempt) + " iteration " + std::to_string(node.iteration);
       }
     }
-    endings.emplace(i, text);
+    endings.emplace(i, without_ids(std::move(text)));
   }
   return endings;
 }
@@ -206,9 +197,12 @@ std::map<std::size_t, std::string> World::endings() const {
 World::Tally World::tally() const {
   Tally tally = tally_;
   tally.runs = invariants_.runs().size();
-  tally.effects = outside_.effects_executed;
-  tally.repeated = outside_.repeated;
-  for (const auto& [run, folded] : invariants_.runs()) ++tally.endings[std::string(status_name(folded.state.status))];
+  tally.effects = outside_.watch().effects();
+  tally.repeated = outside_.watch().repeated();
+  for (const auto& [run, folded] : invariants_.runs()) {
+    ++tally.endings[std::string(status_name(folded.state.status))];
+    if (folded.header.parent_run_id != RunId{}) ++tally.children;
+  }
   return tally;
 }
 

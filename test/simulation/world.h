@@ -8,18 +8,24 @@
 #include <vector>
 
 #include "openwop/engine.h"
-#include "simulation/fault_store.h"
+#include "openwop/testing/fault_store.h"
 #include "simulation/invariants.h"
 #include "simulation/outside_world.h"
 #include "simulation/workflow_generator.h"
 
 namespace openwop::test {
 
+using testing::FaultRates;
+using testing::FaultStore;
+
 enum class Faults : std::uint8_t { none, injected };
+/// What came into the worlds after their first seeds had been kept as regressions: runs that start runs, a clock that
+/// jumps, requests that arrive twice or behind later ones.
+enum class Extras : std::uint8_t { none, all };
 
 class World {
  public:
-  World(std::uint64_t seed, Temper temper, Faults faults);
+  World(std::uint64_t seed, Temper temper, Faults faults, Extras extras = Extras::all);
   World(const World&) = delete;
   World& operator=(const World&) = delete;
   ~World();
@@ -46,6 +52,10 @@ class World {
     std::size_t pauses = 0;
     std::size_t resumes = 0;
     std::size_t events_watched = 0;
+    std::size_t children = 0;
+    std::size_t clock_jumps = 0;
+    std::size_t late_requests = 0;
+    std::size_t repeated_requests = 0;
     std::map<std::string, std::size_t> endings;
   };
   [[nodiscard]] Tally tally() const;
@@ -70,22 +80,33 @@ class World {
     std::unique_ptr<EventSubscription> subscription;
   };
 
+  // ---- the way of requests (workload.cpp) ----
+  enum class Delivery : std::uint8_t { once, may_repeat };
+  /// Carries the request to the engine: at once; or later, behind others; or both.
+  void send(Delivery delivery, std::function<void()> request);
+  void deliver_some();
+  void deliver_all();
+
   // ---- workload (workload.cpp) ----
   void draw_workflows();
   void draw_wishes();
   void step();
   void ask_for_run();
   void create(std::size_t wish);
+  void create_at_engine(const CreateRun& request, std::size_t wish, const std::string& row);
   [[nodiscard]] std::optional<LedgerClaim> claim_for(Wish& wish, std::vector<std::string>& tags);
   void cancel_some_run();
+  void cancel_at_engine(const CancelRun& request);
   void change_workflow(const std::string& id);
   void answer_some_interrupt();
   void answer(const InterruptSummary& interrupt, const std::string& value);
+  void answer_at_engine(const InterruptSummary& interrupt, const std::string& value);
   void pause_some_run();
   void resume_run(const RunId& run);
   /// Resumes what is paused and answers what waits; false if there was nothing.
   bool help_everybody();
   void pass_time();
+  void jump_clock();
   void watch_some_run();
   void read_watchers(std::size_t max_events);
   void read_watcher(Watcher& watcher, std::size_t max_events);
@@ -100,6 +121,7 @@ class World {
   void tick();
   void come_to_rest();
   void check_watchers_at_rest();
+  [[nodiscard]] std::string without_ids(std::string text) const;
   [[nodiscard]] bool broken() const { return !complaints_.empty(); }
   /// Counts a call; give its answer to the function that this returns.
   [[nodiscard]] std::function<void()> expect_answer(const std::string& what);
@@ -107,8 +129,10 @@ class World {
 
   Temper temper_;
   Faults faults_;
+  Extras extras_;
   SimRandom workload_;
   SimRandom chaos_;
+  SimRandom weather_;  // of the clock and the network
   std::vector<std::string> complaints_;
   std::shared_ptr<Medium> medium_ = std::make_shared<Medium>();
   std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
@@ -123,6 +147,8 @@ class World {
   std::vector<std::string> workflow_ids_;
   std::map<std::string, std::vector<std::shared_ptr<const Workflow>>> versions_;
   std::vector<Watcher> watchers_;
+  std::vector<std::function<void()>> under_way_;
+  bool network_is_calm_ = false;
   std::map<std::size_t, std::string> unanswered_;
   std::size_t calls_ = 0;
   std::vector<RunId> acknowledged_;

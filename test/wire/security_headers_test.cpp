@@ -25,7 +25,7 @@ TEST_CASE("no answer is guessed at or kept, unless the protocol says that it may
   const Answer created = server.post("/v1/runs", R"({"workflowId":"wire-noop","inputs":{}})");
   check(created, 201, "no-store");
   const std::string run = "/v1/runs/" + created.at({"runId"});
-  server.wait_for_end(created.at({"runId"}));
+  CHECK(server.wait_for_end(created.at({"runId"})).at({"status"}) == "completed");
   check(server.get(run), 200, "no-store");
   check(server.get("/v1/runs"), 200, "no-store");
   check(server.get(run + "/events"), 200, "no-store");

@@ -198,7 +198,7 @@ TEST_CASE("clients that read slowly get large answers and streams whole over TLS
     runs.push_back(create_run(certificates, server, "wire-echo", R"({"payload":{"text":")" + text + R"("}})"));
   const std::string run = runs.front();
   for (const std::string limit : {"", "--limit-rate 4M "}) {
-    for (const std::string target : {"/v1/runs/" + run, "/v1/runs/" + run + "/events"}) {
+    for (const std::string& target : {"/v1/runs/" + run, "/v1/runs/" + run + "/events"}) {
       INFO(limit << target);
       const Ran got = curl(certificates, limit + "-N -H 'Accept: " +
                                              (target.ends_with("/events") ? "text/event-stream" : "application/json") +
@@ -224,7 +224,7 @@ TEST_CASE("with a client CA only certificates of its get through the handshake, 
   CHECK_THAT(curl(certificates, with + "-i " + target).output, Catch::StartsWith("HTTP/1.1 200"));
   CHECK_THAT(run_shell("curl -sS -i --cacert " + certificates.file("ours.pem") + " " + with + target).output,
              Catch::StartsWith("HTTP/1.1 401"));
-  for (const std::string refused :
+  for (const std::string& refused :
        {std::string(), client_certificate(certificates, "stranger"), client_certificate(certificates, "misused")}) {
     for (const std::string version : {"--tlsv1.2 --tls-max 1.2 ", "--tlsv1.3 "}) {
       INFO(refused << version);

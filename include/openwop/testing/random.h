@@ -1,16 +1,18 @@
-// SimRandom: the only source of chance in the simulation. SplitMix64: small, and the same on every machine and in every
-// standard library, so that a seed means one world everywhere.
+// Random: the only source of chance in a simulation. SplitMix64: small, and the same on every machine and in every
+// standard library, so that a seed means one history everywhere.
+//
+// Thread-safety: none; a value of its owner.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-namespace openwop::test {
+namespace openwop::testing {
 
-class SimRandom {
+class Random {
  public:
-  explicit SimRandom(std::uint64_t seed) : state_(seed) {}
+  explicit Random(std::uint64_t seed) : state_(seed) {}
 
   std::uint64_t next() {
     std::uint64_t z = (state_ += 0x9E3779B97F4A7C15ULL);
@@ -31,10 +33,10 @@ class SimRandom {
     return values[below(values.size())];
   }
   /// A stream of its own: what one part draws does not shift what another part sees.
-  SimRandom fork() { return SimRandom(next()); }
+  Random fork() { return Random(next()); }
 
  private:
   std::uint64_t state_;
 };
 
-}  // namespace openwop::test
+}  // namespace openwop::testing
