@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -110,6 +111,13 @@ void Channel::end_output() {
 void Channel::send_in_clear(std::string_view text) const {
   (void)::send(socket_, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   ::shutdown(socket_, SHUT_WR);
+  // A close with unread input would reset the connection, and the client might lose the text.
+  constexpr int kMaxReads = 16;
+  std::array<char, 4096> ignored{};
+  ssize_t count = 1;
+  for (int i = 0; i < kMaxReads && count > 0; ++i) {
+    count = ::recv(socket_, ignored.data(), ignored.size(), MSG_DONTWAIT);
+  }
 }
 
 Channel::State Channel::judge(int result) {

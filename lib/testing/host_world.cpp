@@ -222,6 +222,7 @@ void Host::World::answer(const RunId& run, const std::string& node_id, const std
     }
     recover();
     found = folded(run);
+    if (found == nullptr) return;  // and reported
   }
 }
 

@@ -168,7 +168,8 @@ void World::create(std::size_t index) {
   wish.asked = true;
   wish.pending = true;
   const std::string row = request.claim ? request.claim->row_key : std::string();
-  send(row.empty() ? Delivery::once : Delivery::may_repeat,
+  // A repeat behind the life of its key would be another run, and rightly so.
+  send(row.empty() || wish.key_lifetime_ms != 0 ? Delivery::once : Delivery::may_repeat,
        [this, request = std::move(request), index, row] { create_at_engine(request, index, row); });
 }
 
