@@ -472,10 +472,10 @@ std::string help_text() {
       "\nThe command line wins over the environment, that over --config FILE. Also read: OPENWOP_HOST, OPENWOP_PORT.\n"
       "Without a key the server makes one, prints it once and keeps its hash in the data folder. SIGHUP reads the keys "
       "file,
-"
+      "
       "the TLS files and the workflow folders again; SIGUSR1 makes a backup (--backup-folder).
-";
-  return text;
+      ";
+      return text;
 }
 
 }  // namespace refserver
