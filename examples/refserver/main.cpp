@@ -91,6 +91,7 @@ openwop::SurfaceOptions surface_options(const Config& config, const Outbound& ou
   options.implementation_name = "openwop-refserver";
   options.implementation_version = kVersion;
   options.public_url = config.public_url;
+  options.over_tls = !config.tls.cert.empty();
   options.test_key_prefix = config.test_key_prefix;
   options.mock_providers.assign(openwop::kMockProviderIds.begin(), openwop::kMockProviderIds.end());
   options.token_keys = config.token_keys;

@@ -68,11 +68,13 @@ TEST_CASE("a waiting run shows its node, its question, and to those who may answ
 }
 
 TEST_CASE("without a public URL a token's address is at the host that the caller has called", "[wire]") {
-  Gates rig;
+  const bool over_tls = GENERATE(false, true);
+  Gates rig({.over_tls = over_tls});
   const std::string run = rig.run("event");
   const Answer shown = rig.get("/v1/runs/" + run, {{"Host", "runs.local:8080"}});
-  CHECK(shown.at({"interrupt", "callbackUrl"}) ==
-        "http://runs.local:8080/v1/interrupts/" + shown.at({"interrupt", "interruptToken"}));
+  CHECK(shown.at({"interrupt", "callbackUrl"}) == std::string(over_tls ? "https" : "http") +
+                                                      "://runs.local:8080/v1/interrupts/" +
+                                                      shown.at({"interrupt", "interruptToken"}));
 }
 
 TEST_CASE("discovery lists the profiles of interrupts that hold", "[wire]") {

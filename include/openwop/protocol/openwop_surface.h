@@ -87,6 +87,8 @@ struct SurfaceOptions {
   /// Prefix of the URLs in answers, such as "https://runs.example"; empty: they are relative, or of the host that the
   /// caller has called.
   std::string public_url = {};
+  /// Callers reach the host over TLS: absolute URLs begin with https where no public URL says how.
+  bool over_tls = false;
   /// Published as testing.testKeyPrefix when there are test keys; empty: not published.
   std::string test_key_prefix = {};
   /// Mock providers that a test key may name in configurable.mockProvider, as published in discovery; the engine's
