@@ -60,7 +60,7 @@ set_source_files_properties("${PROJECT_SOURCE_DIR}/test/support/catch_main.cpp" 
 
 file(GLOB openwop_test_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/test/*/*.cpp")
 if(NOT OPENWOP_WITH_POSTGRES)
-  list(FILTER openwop_test_files EXCLUDE REGEX "/test/store/postgres_")
+  list(FILTER openwop_test_files EXCLUDE REGEX "/test/(store/postgres|crash/cluster)_")
 else()
   # The one test that looks inside.
   set_source_files_properties("${PROJECT_SOURCE_DIR}/test/store/postgres_schema_test.cpp" PROPERTIES

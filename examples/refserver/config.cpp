@@ -36,6 +36,14 @@ constexpr std::array kOptions = {
     Option{"store", Values::one, "OPENWOP_STORE", "KIND", "memory, rocksdb:DIR or postgres:DSN (rocksdb:openwop-data)"},
     Option{"data-folder", Values::one, "OPENWOP_DATA_FOLDER", "DIR",
            "with --store postgres: folder of the keys that the server makes itself; none = new ones each start"},
+    Option{"cluster", Values::none, "OPENWOP_CLUSTER", "", "one of several servers on one PostgreSQL database"},
+    Option{"host-address", Values::one, "OPENWOP_HOST_ADDRESS", "URL",
+           "where the other servers reach this one (http://, and the address of --listen)"},
+    Option{"host-id", Values::one, "OPENWOP_HOST_ID", "TEXT", "names this server to people (a random id)"},
+    Option{"claim-ttl-ms", Values::one, "OPENWOP_CLAIM_TTL_MS", "N",
+           "how long runs wait for a server that has died (30000)"},
+    Option{"heartbeat-ms", Values::one, "OPENWOP_HEARTBEAT_INTERVAL_MS", "N",
+           "how often a server renews its claims, at most half of claim-ttl-ms (10000)"},
     Option{"workflows", Values::many, "OPENWOP_WORKFLOWS", "DIR",
            "folder of workflow definitions, *.json; may be repeated"},
     Option{"api-key", Values::many, "OPENWOP_API_KEY", "KEY[=TENANT[:SCOPE,...]]", "a bearer key; may be repeated"},
@@ -335,6 +343,8 @@ constexpr std::array kCounts = {
     Count{"max-waiting", &Config::max_waiting, 0, 100'000},
     Count{"rate-limit", &Config::rate_limit, 0, 1'000'000},
     Count{"rate-burst", &Config::rate_burst, 0, 1'000'000},
+    Count{"claim-ttl-ms", &Config::claim_ttl_ms, 2, 3'600'000},
+    Count{"heartbeat-ms", &Config::heartbeat_ms, 1, 1'800'000},
     Count{"retry-after", &Config::retry_after_s, 1, 3'600},
     Count{"webhook-retries", &Config::webhook_retries, 0, 100},
     Count{"retention-days", &Config::retention_days, 0, 36'500},
@@ -351,6 +361,8 @@ constexpr std::array kTexts = {
     Text{"test-key-prefix", &Config::test_key_prefix},
     Text{"keys", &Config::keys_file},
     Text{"new-key", &Config::new_key},
+    Text{"host-address", &Config::host_address},
+    Text{"host-id", &Config::host_id},
     Text{"data-folder", &Config::own_keys_folder},
     Text{"verify", &Config::verify_store},
     Text{"rebuild", &Config::rebuild_store},
@@ -365,6 +377,7 @@ struct Flag {
   bool Config::*member;
 };
 constexpr std::array kFlags = {
+    Flag{"cluster", &Config::cluster},
     Flag{"fixtures", &Config::fixtures},
     Flag{"force-rate-limit", &Config::force_rate_limit},
     Flag{"webhook-allow-private", &Config::webhook_allow_private},
@@ -428,10 +441,29 @@ Status apply(std::string_view name, const std::vector<std::string>& values, Conf
   return read_choices(name, last, config);
 }
 
-// Names that hosts of OpenWOP have in common, for things that this one has not or does otherwise: a run is claimed by
-// whoever has its data folder, for as long as the folder is locked.
-constexpr std::array kWithoutEffect = {"OPENWOP_CLAIM_TTL_MS", "OPENWOP_HEARTBEAT_INTERVAL_MS", "OPENWOP_SQLITE_PATH",
-                                       "OPENWOP_PG_DSN"};
+// Names that hosts of OpenWOP have in common, for things that this one has not or does otherwise.
+constexpr std::array kWithoutEffect = {"OPENWOP_SQLITE_PATH", "OPENWOP_PG_DSN"};
+// Without a cluster a run is claimed by whoever has its data folder, for as long as the folder is locked.
+constexpr std::array kOfCluster = {"OPENWOP_CLAIM_TTL_MS", "OPENWOP_HEARTBEAT_INTERVAL_MS", "OPENWOP_HOST_ADDRESS",
+                                   "OPENWOP_HOST_ID"};
+
+Status check_cluster(Config& config) {
+  if (!config.cluster) return {};
+  if (config.postgres_dsn.empty()) return invalid("--cluster needs --store postgres:DSN");
+  if (config.heartbeat_ms > config.claim_ttl_ms / 2) {
+    return invalid("--heartbeat-ms has to be at most half of --claim-ttl-ms");
+  }
+  const bool reachable = config.port != 0 && config.host != "0.0.0.0" && config.host != "::";
+  if (config.host_address.empty() && reachable) {
+    const bool is_ipv6 = config.host.find(':') != std::string::npos;
+    config.host_address =
+        "http://" + (is_ipv6 ? "[" + config.host + "]" : config.host) + ":" + std::to_string(config.port);
+  }
+  while (config.host_address.ends_with('/')) config.host_address.pop_back();
+  const bool is_url = config.host_address.starts_with("http://") || config.host_address.starts_with("https://");
+  if (is_url) return {};
+  return invalid("--cluster needs the --host-address URL at which the other servers reach this one");
+}
 
 }  // namespace
 
@@ -454,6 +486,10 @@ Result<Config> read_config(int argc, const char* const* argv) {
   }
   if (config.tls.cert.empty() != config.tls.key.empty()) return invalid("--tls-cert and --tls-key go together");
   if (!config.tls.client_ca.empty() && config.tls.cert.empty()) return invalid("--tls-client-ca needs --tls-cert");
+  for (const char* const name : kOfCluster) {
+    if (!config.cluster && std::getenv(name) != nullptr) config.without_effect.emplace_back(name);
+  }
+  if (auto checked = check_cluster(config); !checked) return std::move(checked).error();
   if (!config.postgres_dsn.empty()) config.data_folder = config.own_keys_folder;
   while (config.public_url.ends_with('/')) config.public_url.pop_back();
   return config;

@@ -25,6 +25,12 @@ struct Config {
   std::string postgres_dsn = {};
   /// With the PostgreSQL store: the data folder, for nothing but the keys that the server makes itself.
   std::string own_keys_folder = {};
+  /// One of several servers on one database, which reach this one at the address.
+  bool cluster = false;
+  std::string host_address = {};
+  std::string host_id = {};
+  std::size_t claim_ttl_ms = 30'000;
+  std::size_t heartbeat_ms = 10'000;
   std::vector<std::string> workflow_folders = {};
   /// Keys of the options; those of `keys_file` come on top, and anew with each reload.
   std::vector<openwop::ApiKey> keys = {};

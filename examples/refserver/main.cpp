@@ -18,6 +18,7 @@
 
 #include "backup.h"
 #include "config.h"
+#include "forward.h"
 #include "http_server.h"
 #include "keys.h"
 #include "keys_file.h"
@@ -26,6 +27,7 @@
 #include "openwop/engine.h"
 #include "openwop/json.h"
 #include "openwop/memory_store.h"
+#include "openwop/net.h"
 #include "openwop/postgres_store.h"
 #include "openwop/protocol/openwop_surface.h"
 #include "openwop/protocol/test_runs.h"
@@ -63,6 +65,23 @@ openwop::Result<std::shared_ptr<openwop::Store>> open_store(const Config& config
   return std::shared_ptr<openwop::Store>(*std::move(store));
 }
 
+openwop::ClusterOptions cluster_options(const Config& config) {
+  openwop::ClusterOptions options;
+  options.host_id = config.host_id;
+  options.address = config.host_address;
+  options.claim_ttl_ms = static_cast<std::int64_t>(config.claim_ttl_ms);
+  options.heartbeat_ms = static_cast<std::int64_t>(config.heartbeat_ms);
+  options.on_change = [](const openwop::ClusterView& view) {
+    std::string fields;
+    openwop::json::ObjectWriter(fields)
+        .integer("claimed", static_cast<std::int64_t>(view.claimed.size()))
+        .integer("partitions", static_cast<std::int64_t>(view.partitions))
+        .integer("hosts", static_cast<std::int64_t>(view.hosts.size()));
+    log(LogLevel::info, "claims changed", fields);
+  };
+  return options;
+}
+
 openwop::Result<std::unique_ptr<openwop::Engine>> open_engine(const Config& config,
                                                               std::shared_ptr<openwop::Store> store,
                                                               const Outbound& outbound, const Telemetry& telemetry,
@@ -80,6 +99,7 @@ openwop::Result<std::unique_ptr<openwop::Engine>> open_engine(const Config& conf
   options.configurable_options = config.run_options;
   constexpr std::int64_t kDayMs = 86'400'000;
   options.finished_run_retention_ms = static_cast<std::int64_t>(config.retention_days) * kDayMs;
+  if (config.cluster) options.cluster = cluster_options(config);
   return openwop::Engine::open(std::move(options));
 }
 
@@ -110,6 +130,14 @@ openwop::SurfaceOptions surface_options(const Config& config, const Outbound& ou
   options.force_rate_limit = config.force_rate_limit;
   options.retry_after_s = static_cast<std::int64_t>(config.retry_after_s);
   options.observability = telemetry.advertised();
+#ifdef OPENWOP_HAS_CURL
+  if (config.cluster) {
+    options.forward = [client = openwop::make_curl_http_client()](const openwop::http::Request& request,
+                                                                  const std::string& address) {
+      return forward(*client, request, address);
+    };
+  }
+#endif
   return options;
 }
 

@@ -27,6 +27,7 @@ openwop::WebhookOptions delivery_options(const Config& config, std::shared_ptr<o
   options.version = version;
   options.max_retries = static_cast<std::uint32_t>(config.webhook_retries);
   options.allow_private = config.webhook_allow_private;
+  options.cluster = config.cluster;
   options.on_trouble = [](std::string_view message, std::string_view fields) {
     log(LogLevel::warning, message, fields);
   };

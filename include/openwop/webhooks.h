@@ -58,6 +58,9 @@ struct WebhookOptions {
   std::size_t threads = 4;
   /// For tests only: http, and addresses of any kind.
   bool allow_private = false;
+  /// The engine is one of several on the store (EngineOptions::cluster): nothing is delivered before it has said which
+  /// runs are its own. Limits that count subscriptions, events and dead letters are then each host's own.
+  bool cluster = false;
   /// In the User-Agent of deliveries.
   std::string version = "0.1.0";
 

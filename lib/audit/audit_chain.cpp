@@ -37,6 +37,11 @@ constexpr std::int64_t kStoreRetryMs = 1'000;
 /// A use of a key is recorded once in so long, counted from midnight UTC.
 constexpr std::int64_t kKeyUseDayMs = 86'400'000;
 
+/// Tries of what another host on the store may do at the same time. Each round that is lost, another host has won.
+constexpr int kRounds = 64;
+
+Error lost_every_round() { return {ErrorCode::store_io_error, "other hosts write to the audit log all the time"}; }
+
 constexpr std::string_view action_name(RunAction action) {
   switch (action) {
     case RunAction::none: return "";
@@ -140,6 +145,15 @@ Status AuditChain::append(const AuditEntry& entry) {
 
 Status AuditChain::note_keys(std::vector<std::string> key_ids) {
   const std::lock_guard lock(keys_mutex_);
+  for (int round = 0; round < kRounds; ++round) {
+    auto noted = try_to_note_keys(key_ids);
+    if (!noted) return std::move(noted).error();
+    if (*noted) return {};
+  }
+  return lost_every_round();
+}
+
+Result<bool> AuditChain::try_to_note_keys(const std::vector<std::string>& key_ids) {
   const std::string key = prefix_of('k');
   auto row = options_.store->get(key);
   if (!row) return std::move(row).error();
@@ -154,14 +168,21 @@ Status AuditChain::note_keys(std::vector<std::string> key_ids) {
   for (const std::string& id : before) {
     if (!after.contains(id)) stage({.actor = "host", .action = "key.revoked", .target = "key:" + id}, transaction);
   }
-  if (transaction.empty()) return {};
+  if (transaction.empty()) return true;
   std::string ids;
   for (const std::string& id : after) bytes::put_string(ids, id);
+  // Of several hosts that start with the same keys, one tells.
+  if (row->has_value()) {
+    transaction.require_equals(key, **row);
+  } else {
+    transaction.require_absent(key);
+  }
   transaction.put(key, ids);
   auto outcome = options_.store->commit(transaction, Durability::sync);
   if (!outcome) return std::move(outcome).error();
+  if (*outcome == CommitOutcome::refused) return false;
   staged();
-  return {};
+  return true;
 }
 
 void AuditChain::key_used(const KeyUse& use) noexcept try {
@@ -218,13 +239,25 @@ Status AuditChain::chain_staged() {
 }
 
 Status AuditChain::chain_and_sign(Sign sign) {
-  auto done = stage_uses();
-  if (done) done = chain_staged();
-  if (done && sign != Sign::never) done = sign_if_due(sign == Sign::always);
-  if (done) return done;
-  // Nobody knows what took effect; the store does.
-  if (auto loaded = load_head(); !loaded) return loaded;
-  return done;
+  for (int round = 0; round < kRounds; ++round) {
+    auto done = refresh_head();
+    if (done) done = stage_uses();
+    if (done) done = chain_staged();
+    if (done && sign != Sign::never) done = sign_if_due(sign == Sign::always);
+    if (done) return done;
+    // Nobody knows what took effect; the store does.
+    if (auto loaded = load_head(); !loaded) return loaded;
+    // The next round goes on behind what another host has chained.
+    if (done.error().code != ErrorCode::precondition_failed) return done;
+  }
+  return lost_every_round();
+}
+
+/// Another host on the store may have chained and signed.
+Status AuditChain::refresh_head() {
+  auto row = options_.store->get(prefix_of('h'));
+  if (!row) return std::move(row).error();
+  return row->value_or("") == head_row_ ? Status{} : load_head();
 }
 
 Status AuditChain::chain_some(bool& more) {
@@ -261,7 +294,7 @@ Status AuditChain::chain_some(bool& more) {
   // What is staged is durable; a chain that a power loss takes back is made again from it. A checkpoint syncs.
   auto outcome = options_.store->commit(transaction, Durability::async);
   if (!outcome) return std::move(outcome).error();
-  if (*outcome == CommitOutcome::refused) return Error{ErrorCode::store_corrupt, "the audit chain's head was changed"};
+  if (*outcome == CommitOutcome::refused) return Error{ErrorCode::precondition_failed, "another host chained first"};
   head_ = std::move(after);
   head_row_ = row;
   unsigned_hashes_.insert(unsigned_hashes_.end(), hashes.begin(), hashes.end());
@@ -291,7 +324,7 @@ Status AuditChain::sign_if_due(bool in_any_case) {
   transaction.put(row_key('c', checkpoint.at_sequence), encode_checkpoint(checkpoint));
   auto outcome = options_.store->commit(transaction, Durability::sync);
   if (!outcome) return std::move(outcome).error();
-  if (*outcome == CommitOutcome::refused) return Error{ErrorCode::store_corrupt, "the audit chain's head was changed"};
+  if (*outcome == CommitOutcome::refused) return Error{ErrorCode::precondition_failed, "another host chained first"};
   head_ = std::move(after);
   head_row_ = row;
   unsigned_hashes_.clear();

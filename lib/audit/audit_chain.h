@@ -45,6 +45,7 @@ class AuditChain final : public AuditLog {
 
   // Under chain_mutex_.
   [[nodiscard]] Status stage_uses();
+  [[nodiscard]] Status refresh_head();
   enum class Sign : std::uint8_t { never, when_due, always };
   [[nodiscard]] Status chain_and_sign(Sign sign);
   [[nodiscard]] Status chain_staged();
@@ -65,6 +66,7 @@ class AuditChain final : public AuditLog {
   /// Hashes of the entries behind the last checkpoint.
   std::vector<std::string> unsigned_hashes_;
 
+  [[nodiscard]] Result<bool> try_to_note_keys(const std::vector<std::string>& key_ids);
   std::mutex keys_mutex_;  // note_keys: reads, then writes
 
   /// An entry that is on its way to the store.

@@ -55,6 +55,8 @@ Error no_secret(std::string_view secret_id, std::string_view reason) {
 
 std::string seen_prefix(const RunId& run) { return std::string(1, kSeenSecretPrefix).append(run.view()); }
 
+Error gone_elsewhere() { return {ErrorCode::not_owner, "the run has gone to another host"}; }
+
 std::size_t characters(std::string_view utf8) {
   return static_cast<std::size_t>(
       std::count_if(utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
@@ -79,12 +81,13 @@ Status check_entry(const MemoryEntry& entry, std::size_t max_bytes) {
 
 // ---- secrets ----
 
-Status SeenSecrets::open() {
+Status SeenSecrets::load(const std::function<bool(const RunId&)>& wanted) {
   const std::string prefix(1, kSeenSecretPrefix);
   const std::lock_guard lock(mutex_);
   auto scanned = store_.scan({prefix, prefix_end(prefix), false}, [&](std::string_view key, std::string_view) {
     if (key.size() <= 1 + RunId::kBytes) return true;
-    runs_[RunId::from_bytes(key.substr(1))].ids.emplace(key.substr(1 + RunId::kBytes));
+    const RunId run = RunId::from_bytes(key.substr(1));
+    if (wanted(run)) runs_[run].ids.emplace(key.substr(1 + RunId::kBytes));
     return true;
   });
   run_count_.store(runs_.size());
@@ -106,9 +109,14 @@ Result<std::string> SeenSecrets::resolve(std::string_view tenant, const RunId& r
     seen.plaintexts.insert_or_assign(std::string(secret_id), **plaintext);
   }
   if (!known) {
+    auto fence = enter_(run);
+    if (!fence) return gone_elsewhere();
     Transaction transaction;
+    fence->guard(transaction);
     transaction.put(seen_prefix(run).append(secret_id), tenant);
-    if (auto committed = store_.commit(transaction, durability_); !committed) return std::move(committed).error();
+    auto committed = store_.commit(transaction, durability_);
+    if (!committed) return std::move(committed).error();
+    if (*committed == CommitOutcome::refused) return gone_elsewhere();
   }
   return **std::move(plaintext);
 }
@@ -150,6 +158,12 @@ void SeenSecrets::forget(const RunId& run) {
   run_count_.store(runs_.size());
 }
 
+void SeenSecrets::forget_if(const std::function<bool(const RunId&)>& gone) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(runs_, [&](const auto& entry) { return gone(entry.first); });
+  run_count_.store(runs_.size());
+}
+
 std::string without_secrets(std::string text, const KnownSecrets& secrets) {
   std::vector<const KnownSecrets::value_type*> longest_first;
   for (const auto& secret : secrets) {
@@ -170,11 +184,11 @@ std::string without_secrets(std::string text, const KnownSecrets& secrets) {
 // ---- memory ----
 
 AgentServices::AgentServices(Store& store, Durability durability, std::shared_ptr<MemoryBackend> backend,
-                             std::shared_ptr<SecretSource> source, std::size_t max_entry_bytes)
+                             std::shared_ptr<SecretSource> source, std::size_t max_entry_bytes, EnterRun enter)
     : memory(std::move(backend)),
-      secrets(store, durability, std::move(source)),
+      secrets(store, durability, std::move(source), enter),
       max_memory_entry_bytes(max_entry_bytes) {
-  if (memory == nullptr) memory = std::make_shared<StoreMemory>(store, durability);
+  if (memory == nullptr) memory = std::make_shared<StoreMemory>(store, durability, std::move(enter));
 }
 
 Result<std::vector<MemoryEntry>> RunMemory::list(std::string_view memory_ref, const MemoryListOptions& options) {

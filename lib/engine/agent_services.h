@@ -13,6 +13,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "engine/partition_claims.h"
 #include "openwop/memory_backend.h"
 #include "openwop/secret_source.h"
 #include "openwop/store.h"
@@ -21,6 +22,9 @@ namespace openwop::runtime {
 
 inline constexpr char kSeenSecretPrefix = 'V';
 
+/// The right to a commit for a run that a handler makes by itself; nothing if the run is another host's.
+using EnterRun = std::function<std::optional<Fence>(const RunId&)>;
+
 /// Plaintexts by secret id.
 using KnownSecrets = std::map<std::string, std::string, std::less<>>;
 
@@ -28,11 +32,11 @@ using KnownSecrets = std::map<std::string, std::string, std::less<>>;
 /// run that goes on elsewhere is redacted all the same; plaintexts are never stored.
 class SeenSecrets {
  public:
-  SeenSecrets(Store& store, Durability durability, std::shared_ptr<SecretSource> source)
-      : store_(store), durability_(durability), source_(std::move(source)) {}
+  SeenSecrets(Store& store, Durability durability, std::shared_ptr<SecretSource> source, EnterRun enter)
+      : store_(store), durability_(durability), source_(std::move(source)), enter_(std::move(enter)) {}
 
-  /// Which runs of the last process had seen secrets.
-  [[nodiscard]] Status open();
+  /// Which of the runs that are wanted had seen secrets when another process, or the last one, had them.
+  [[nodiscard]] Status load(const std::function<bool(const RunId&)>& wanted);
   /// Errors: validation_error with `credential_required` or `credential_unavailable` in details.reason.
   [[nodiscard]] Result<std::string> resolve(std::string_view tenant, const RunId& run, std::string_view secret_id);
   /// Everything that the run has seen. Errors: the source's, then nothing may be written unredacted.
@@ -40,6 +44,7 @@ class SeenSecrets {
   /// For the transaction that ends the run; forget() follows once it is durable.
   void erase_rows(Transaction& transaction, const RunId& run);
   void forget(const RunId& run);
+  void forget_if(const std::function<bool(const RunId&)>& gone);
 
  private:
   struct OfRun {
@@ -50,6 +55,7 @@ class SeenSecrets {
   Store& store_;
   Durability durability_;
   std::shared_ptr<SecretSource> source_;
+  EnterRun enter_;
   std::atomic<std::size_t> run_count_{0};
   std::mutex mutex_;
   std::unordered_map<RunId, OfRun> runs_;
@@ -57,7 +63,7 @@ class SeenSecrets {
 
 struct AgentServices {
   AgentServices(Store& store, Durability durability, std::shared_ptr<MemoryBackend> backend,
-                std::shared_ptr<SecretSource> source, std::size_t max_entry_bytes);
+                std::shared_ptr<SecretSource> source, std::size_t max_entry_bytes, EnterRun enter);
 
   std::shared_ptr<MemoryBackend> memory;
   SeenSecrets secrets;

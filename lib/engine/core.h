@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 
+#include "engine/cluster_keeper.h"
 #include "engine/group_commit.h"
 #include "engine/ledger_sweep.h"
 #include "engine/messages.h"
@@ -24,10 +25,11 @@ struct Core {
         ledger_sweep(store, commits, options),
         retention(store, commits, options),
         catalog(store, options),
-        timers(store),
+        timers(store, [this](const RunId& run) { return is_mine(run); }),
         subscriptions(std::make_shared<SubscriptionHub>(options.store, options.max_subscriptions)),
-        agents(std::make_shared<AgentServices>(store, options.durability, options.memory, options.secrets,
-                                               options.max_memory_entry_bytes)) {}
+        agents(std::make_shared<AgentServices>(
+            store, options.durability, options.memory, options.secrets, options.max_memory_entry_bytes,
+            [this](const RunId& run) { return enter(run); })) {}
 
   EngineOptions options;
   Store& store;
@@ -40,6 +42,8 @@ struct Core {
   std::shared_ptr<AgentServices> agents;
   std::shared_ptr<HostLink> link;
   std::shared_ptr<Executor> executor;
+  /// Null unless this is one host of several; then every run belongs here.
+  std::unique_ptr<ClusterKeeper> keeper;
 
   /// Runs with handlers in flight, over all shards.
   std::atomic<std::size_t> active_runs{0};
@@ -57,6 +61,17 @@ struct Core {
   /// Messages to try again once the store has had time to recover.
   std::mutex deferred_mutex;
   std::multimap<std::int64_t, Message> deferred;
+
+  [[nodiscard]] bool is_mine(const RunId& run) const { return keeper == nullptr || keeper->claims()->is_mine(run); }
+  /// For one commit of the run; nothing if the run is another host's.
+  [[nodiscard]] std::optional<Fence> enter(const RunId& run) const {
+    return keeper == nullptr ? std::optional<Fence>(Fence{}) : keeper->claims()->enter(run);
+  }
+  /// The id of a run to be created here. Errors: service_unavailable.
+  [[nodiscard]] Result<RunId> new_run_id() const {
+    if (keeper == nullptr) return options.ids->next(now_ms());
+    return keeper->claims()->draw(*options.ids);
+  }
 
   void defer(Message message) { post_at(now_ms() + options.store_retry_ms, std::move(message)); }
 

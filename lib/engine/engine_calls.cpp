@@ -16,6 +16,13 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options) {
                       options.max_queued_commands > 0 && options.max_active_runs > 0 && options.max_json_depth > 0;
   const bool times = options.store_retry_ms > 0 && options.retry_initial_ms > 0 && options.retry_max_ms > 0 &&
                      options.drain_timeout_ms >= 0 && options.finished_run_retention_ms >= 0;
+  if (const auto& cluster = options.cluster) {
+    const bool sound = cluster->heartbeat_ms > 0 && cluster->heartbeat_ms <= cluster->claim_ttl_ms / 2 &&
+                       cluster->follow_poll_ms > 0;
+    if (!sound) {
+      return Error{ErrorCode::validation_error, "heartbeat_ms has to be from 1 to half of claim_ttl_ms"};
+    }
+  }
   if (!limits || !times) return Error{ErrorCode::validation_error, "limits and times of the engine must be at least 1"};
   if (auto sound = runtime::check_option_list(options.configurable_options); !sound) return std::move(sound).error();
   auto engine = std::make_unique<runtime::EngineImpl>(std::move(options));
@@ -84,8 +91,9 @@ Status EngineImpl::admit(const RunId& run) const {
 
 void EngineImpl::create_run(CreateRun request, std::function<void(Result<CreatedRun>)> done) {
   const std::int64_t now = core_.now_ms();
-  const RunId run = core_.options.ids->next(now);
-  if (auto admitted = admit(run); !admitted) return done(std::move(admitted).error());
+  auto run = core_.new_run_id();
+  if (!run) return done(std::move(run).error());
+  if (auto admitted = admit(*run); !admitted) return done(std::move(admitted).error());
   if (core_.active_runs.load() >= core_.options.max_active_runs) {
     return done(Error{ErrorCode::service_unavailable,
                       "max_active_runs (" + std::to_string(core_.options.max_active_runs) + ") have handlers in flight",
@@ -104,7 +112,7 @@ void EngineImpl::create_run(CreateRun request, std::function<void(Result<Created
     if (!holder) return done(std::move(holder).error());
     if (*holder) return done(run_already_active(**holder));
   }
-  core_.post(CreateMessage{run, std::make_shared<const RunHeader>(std::move(*header)), std::move(*workflow),
+  core_.post(CreateMessage{*run, std::make_shared<const RunHeader>(std::move(*header)), std::move(*workflow),
                            std::move(request.created_by), std::move(request.claim), std::move(done)});
 }
 
@@ -115,6 +123,7 @@ Result<CreatedRun> EngineImpl::create_run(CreateRun request) {
 template <class Call>
 void EngineImpl::ask(Call call, RunRequest request, std::string actor, std::function<void(Result<RunStatus>)> done) {
   if (auto admitted = admit(call.run_id); !admitted) return done(std::move(admitted).error());
+  if (!core_.is_mine(call.run_id)) return done(core_.keeper->claims()->not_owner(call.run_id));
   core_.post(RequestMessage{call.run_id, std::move(call.tenant), std::move(request), std::move(actor),
                             std::move(call.claim), std::move(done)});
 }
@@ -265,7 +274,10 @@ Result<std::unique_ptr<EventSubscription>> EngineImpl::subscribe(std::string_vie
                                                                  std::uint64_t from_sequence) {
   if (core_.closing.load()) return kClosed;
   if (auto visible = require_run(core_.store, tenant, run_id); !visible) return std::move(visible).error();
-  return core_.subscriptions->subscribe(run_id, from_sequence);
+  auto subscription = core_.subscriptions->subscribe(run_id, from_sequence);
+  // Somebody has to look for what another host writes.
+  if (!core_.is_mine(run_id)) core_.keeper->wake();
+  return subscription;
 }
 
 // ---- rows ----
@@ -306,11 +318,15 @@ void EngineImpl::handler_done(const RunId& run, std::size_t node, std::uint64_t 
   core_.post(HandlerDoneMessage{run, node, token, std::move(outcome)});
 }
 
-Result<CommitOutcome> EngineImpl::commit_and_wait(Transaction transaction) {
+Result<CommitOutcome> EngineImpl::commit_and_wait(const RunId& run, Transaction transaction) {
+  const auto fence = core_.enter(run);
+  if (!fence) return core_.keeper->claims()->not_owner(run);
+  fence->guard(transaction);
   auto outcome = core_.commits.commit_and_wait(std::move(transaction), core_.options.durability);
   // Nodes commit nothing but outcomes of steps on their own.
   core_.ledger_sweep.recorded(Ledger::row_key(kStepScope, {}), core_.now_ms(), core_.report);
   core_.commits.lead();
+  if (outcome && *outcome == CommitOutcome::refused && !fence->holds()) return core_.keeper->claims()->not_owner(run);
   return outcome;
 }
 

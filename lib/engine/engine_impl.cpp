@@ -18,18 +18,7 @@ EngineImpl::EngineImpl(EngineOptions options) : core_(std::move(options)) {
     const std::int64_t ticked = driven_now_ms_.load(std::memory_order_relaxed);
     return own_clock && driven() && ticked != 0 ? ticked : core_.options.clock->now_ms();
   };
-  core_.post = [this](Message message) {
-    const RunId run = std::visit(
-        [](const auto& concrete) {
-          if constexpr (std::is_same_v<std::decay_t<decltype(concrete)>, std::unique_ptr<FailedTurnMessage>>) {
-            return concrete->run;
-          } else {
-            return concrete.run;
-          }
-        },
-        message);
-    shard_of(run).post(std::move(message));
-  };
+  core_.post = [this](Message message) { shard_of(*run_of(message)).post(std::move(message)); };
   core_.wake_timekeeper = [this] { shards_.front()->nudge(); };
   core_.report = [this](const Error& error) { core_.options.on_error(error); };
   core_.link = std::make_shared<HostLink>(static_cast<HandlerHost&>(*this));
@@ -46,11 +35,16 @@ EngineImpl::EngineImpl(EngineOptions options) : core_(std::move(options)) {
 EngineImpl::~EngineImpl() { close(); }
 
 Status EngineImpl::start() {
-  auto ready = core_.timers.open();
-  if (ready) ready = core_.ledger_sweep.open();
+  auto ready = core_.ledger_sweep.open();
   if (ready) ready = core_.retention.open();
-  if (ready) ready = core_.agents->secrets.open();
-  if (ready) ready = recover();
+  if (core_.options.cluster) {
+    if (ready) ready = join_cluster();
+  } else {
+    const auto all = [](const RunId&) { return true; };
+    if (ready) ready = core_.timers.open();
+    if (ready) ready = core_.agents->secrets.load(all);
+    if (ready) ready = recover(all);
+  }
   if (!ready) {
     // An engine that does not open touches no run, not even on its way out.
     closed_.store(true);
@@ -60,29 +54,40 @@ Status EngineImpl::start() {
     core_.executor = std::make_shared<ThreadPool>(std::max<std::size_t>(core_.options.executor_threads, 1));
   }
   for (std::size_t i = 0; i < core_.options.threads; ++i) threads_.emplace_back([this, i] { run_shard(i); });
+  if (core_.keeper && !driven()) core_.keeper->start_thread();
   return {};
 }
 
-/// Runs whose handlers were in flight when the last process ended, and what runs had still to tell each other.
-Status EngineImpl::recover() {
-  const auto each = [this](char prefix_char, const std::function<void(std::string_view)>& visit) {
-    const std::string prefix(1, prefix_char);
-    return core_.store.scan({prefix, prefix_end(prefix), false}, [&](std::string_view key, std::string_view) {
-      visit(key.substr(1));
-      return true;
-    });
-  };
-  auto found = each(kActivePrefix, [this](std::string_view run) {
-    core_.post(GoOnMessage{RunId::from_bytes(run), true});
+namespace {
+
+/// Visits what follows the prefix in each of its keys: it begins with the id of a run.
+Status each_row(const Store& store, char prefix_char, const std::function<bool(const RunId&)>& wanted,
+                const std::function<void(const RunId&, std::string_view)>& visit) {
+  const std::string prefix(1, prefix_char);
+  return store.scan({prefix, prefix_end(prefix), false}, [&](std::string_view key, std::string_view) {
+    const RunId run = RunId::from_bytes(key.substr(1));
+    if (wanted(run)) visit(run, key.substr(1));
+    return true;
   });
-  if (found) {
-    found = each(kChildOrderPrefix,
-                 [this](std::string_view child) { core_.post(ChildOrderMessage{RunId::from_bytes(child)}); });
-  }
+}
+
+}  // namespace
+
+/// Runs whose handlers were in flight when the last process ended, and what runs had still to tell each other.
+Status EngineImpl::recover(const std::function<bool(const RunId&)>& wanted) {
+  auto found = each_row(core_.store, kActivePrefix, wanted,
+                        [this](const RunId& run, std::string_view) { core_.post(GoOnMessage{run, true}); });
   if (!found) return found;
-  return each(kChildNoticePrefix, [this](std::string_view key) {
-    if (key.size() < 2 * RunId::kBytes) return;
-    core_.post(ChildNoticeMessage{RunId::from_bytes(key), RunId::from_bytes(key.substr(RunId::kBytes))});
+  return look_at_relatives(wanted);
+}
+
+Status EngineImpl::look_at_relatives(const std::function<bool(const RunId&)>& wanted) {
+  auto found = each_row(core_.store, kChildOrderPrefix, wanted,
+                        [this](const RunId& child, std::string_view) { core_.post(ChildOrderMessage{child}); });
+  if (!found) return found;
+  return each_row(core_.store, kChildNoticePrefix, wanted, [this](const RunId& parent, std::string_view rest) {
+    if (rest.size() < 2 * RunId::kBytes) return;
+    core_.post(ChildNoticeMessage{parent, RunId::from_bytes(rest.substr(RunId::kBytes))});
   });
 }
 
@@ -105,8 +110,8 @@ void EngineImpl::run_shard(std::size_t index) {
 
 bool EngineImpl::keep_time() {
   const std::int64_t now = core_.now_ms();
-  if (now < timekeeper_rests_until_ms_.load()) return false;
-  bool worked = false;
+  bool worked = core_.keeper && driven() && core_.keeper->step();
+  if (now < timekeeper_rests_until_ms_.load()) return worked;
   std::vector<Message> again;
   {
     const std::lock_guard lock(core_.deferred_mutex);
@@ -115,7 +120,7 @@ bool EngineImpl::keep_time() {
     core_.deferred.erase(core_.deferred.begin(), last);
   }
   for (Message& message : again) core_.post(std::move(message));
-  worked = !again.empty();
+  worked = worked || !again.empty();
 
   if (!core_.closing.load()) {
     auto swept = core_.retention.step(now, core_.wake_timekeeper);
@@ -143,6 +148,10 @@ std::optional<std::int64_t> EngineImpl::next_wake_ms() {
   if (next) next = std::max(*next, timekeeper_rests_until_ms_.load());
   const auto retained = core_.retention.next_due_ms();
   if (retained && (!next || *retained < *next)) next = retained;
+  if (core_.keeper && driven()) {
+    const std::int64_t due = core_.keeper->next_due_ms();
+    next = std::min(next.value_or(due), due);
+  }
   return next;
 }
 
@@ -197,6 +206,7 @@ void EngineImpl::close() {
   while (core_.commits.lead()) {
   }
   for (const auto& shard : shards_) shard->cancel_handlers();
+  leave_cluster();
   core_.subscriptions->notify_all();
   core_.executor.reset();
 }

@@ -66,7 +66,7 @@ class EngineImpl final : public Engine, private HandlerHost {
   std::optional<std::int64_t> tick(std::int64_t now_ms) override;
   [[nodiscard]] const EngineOptions& options() const override { return core_.options; }
   [[nodiscard]] std::int64_t now_ms() const override { return core_.now_ms(); }
-  [[nodiscard]] std::optional<ClusterView> cluster() const override { return std::nullopt; }
+  [[nodiscard]] std::optional<ClusterView> cluster() const override;
 
  private:
   // HandlerHost
@@ -75,7 +75,8 @@ class EngineImpl final : public Engine, private HandlerHost {
   void call_later(const RunId& run, std::int64_t at_ms, std::function<void()> call) override;
   [[nodiscard]] const EngineOptions& host_options() const override { return core_.options; }
   void handler_done(const RunId& run, std::size_t node, std::uint64_t token, NodeOutcome outcome) override;
-  [[nodiscard]] Result<CommitOutcome> commit_and_wait(Transaction transaction) override;
+  [[nodiscard]] Result<CommitOutcome> commit_and_wait(const RunId& run, Transaction transaction) override;
+  [[nodiscard]] bool has_run(const RunId& run) const override { return core_.is_mine(run); }
   [[nodiscard]] const Store& store() const override { return core_.store; }
   [[nodiscard]] std::int64_t host_now_ms() const override { return core_.now_ms(); }
   [[nodiscard]] std::shared_ptr<AgentServices> agent_services() const override { return core_.agents; }
@@ -86,7 +87,15 @@ class EngineImpl final : public Engine, private HandlerHost {
   /// Hands a request to its run's shard.
   template <class Call>
   void ask(Call call, RunRequest request, std::string actor, std::function<void(Result<RunStatus>)> done);
-  [[nodiscard]] Status recover();
+  /// Goes on with unfinished runs of which `wanted` is true.
+  [[nodiscard]] Status recover(const std::function<bool(const RunId&)>& wanted);
+  /// What runs have still to tell each other, where the one to be told is wanted.
+  [[nodiscard]] Status look_at_relatives(const std::function<bool(const RunId&)>& wanted);
+
+  // engine_cluster.cpp
+  [[nodiscard]] Status join_cluster();
+  [[nodiscard]] Status take_up(std::span<const std::size_t> partitions);
+  void leave_cluster();
   /// The loop of a shard thread; the first shard also keeps time.
   void run_shard(std::size_t index);
   /// Posts what is due; true if there was anything.

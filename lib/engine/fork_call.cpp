@@ -21,6 +21,7 @@ class ForkTask final : public CommitTask {
       return done_(outcome.error());
     }
     if (*outcome == CommitOutcome::refused) {
+      static_cast<void>(fence.holds());
       return done_(Error{ErrorCode::precondition_failed, "the key has been used meanwhile, or the source is gone"});
     }
     if (!remembered.empty()) core_.ledger_sweep.recorded(remembered, core_.now_ms(), core_.report);
@@ -30,6 +31,7 @@ class ForkTask final : public CommitTask {
 
   /// Row key of the ledger entry that the commit adds; empty for none.
   std::string remembered;
+  Fence fence;
 
  private:
   Core& core_;
@@ -43,7 +45,9 @@ class ForkTask final : public CommitTask {
 
 void EngineImpl::fork_run(ForkRun request, std::function<void(Result<CreatedRun>)> done) {
   const std::int64_t now = core_.now_ms();
-  const RunId run = core_.options.ids->next(now);
+  const auto drawn = core_.new_run_id();
+  if (!drawn) return done(drawn.error());
+  const RunId run = *drawn;
   if (auto admitted = admit(run); !admitted) return done(std::move(admitted).error());
   auto plan = plan_fork(core_.store, core_.options, request, now,
                         [this](std::string_view id) { return core_.catalog.newest(id); });
@@ -52,8 +56,13 @@ void EngineImpl::fork_run(ForkRun request, std::function<void(Result<CreatedRun>
     auto schema = core_.catalog.check_configurable(*plan->workflow, plan->header.configurable);
     if (!schema) return done(std::move(schema).error());
   }
+  auto fence = core_.enter(run);
+  // Between drawing the id and here its partition went away: the caller's next try draws another.
+  if (!fence) return done(Error{ErrorCode::precondition_failed, "runs are changing hosts"});
   auto task = std::make_unique<ForkTask>(core_, run, now, std::move(request.forked_by), std::move(done));
   task->durability = core_.options.durability;
+  fence->guard(task->transaction);
+  task->fence = *std::move(fence);
   put_fork(task->transaction, run, *plan);
   if (const auto& claim = request.claim) {
     const LedgerEntry entry{claim->request_digest, claim->outcome(run, RunStatus::pending), claim->expires_ms};

@@ -166,7 +166,7 @@ Result<std::int64_t> HandlerRun::pin(std::string_view change_id, std::int64_t ma
     if (!version || *version >= 0) return;
     Transaction transaction;
     Ledger::record(transaction, key, {{}, std::to_string(max), host.host_now_ms() + kPinRetentionMs});
-    auto committed = host.commit_and_wait(std::move(transaction));
+    auto committed = host.commit_and_wait(facts_.run_id, std::move(transaction));
     if (!committed) {
       version = Error{ErrorCode::service_unavailable, "the version could not be stored"};
     } else {

@@ -109,6 +109,8 @@ void HandlerRun::complete(NodeOutcome outcome) {
     const std::lock_guard lock(mutex_);
     if (completed_) return;
     completed_ = true;
+    // Nobody waits for it; and where the run has gone and come back, it is not the outcome that is waited for.
+    if (cancelled()) return;
     forgotten = std::move(on_cancel_);
     for (auto& [channel, stream] : streams_) {
       auto rest = rest_of_stream(stream, facts_.run_id.text(), invocation_.node_id, channel);
@@ -204,7 +206,11 @@ Result<std::string> HandlerRun::step(std::string_view key, const std::function<R
   };
   bool known = false;
   if (!link_->with_host([&](HandlerHost& host) {
-        if (auto earlier = stored(host)) {
+        // The host that has the run now may be at the same effect.
+        std::optional<Result<std::string>> earlier =
+            Error{ErrorCode::not_owner, "the run has gone to another host"};
+        if (host.has_run(facts_.run_id)) earlier = stored(host);
+        if (earlier) {
           answer = std::move(*earlier);
           known = true;
         }
@@ -232,7 +238,7 @@ Result<std::string> HandlerRun::step(std::string_view key, const std::function<R
   link_->with_host([&](HandlerHost& host) {
     Transaction transaction;
     Ledger::record(transaction, row_key, {{}, encode_step(outcome), host.host_now_ms() + kStepRetentionMs});
-    auto committed = host.commit_and_wait(std::move(transaction));
+    auto committed = host.commit_and_wait(facts_.run_id, std::move(transaction));
     if (!committed) {
       answer =
           Error{ErrorCode::service_unavailable, "the outcome of step '" + std::string(key) + "' could not be stored"};

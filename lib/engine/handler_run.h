@@ -18,7 +18,10 @@ class HandlerHost {
                              std::function<void()> done) = 0;
   virtual void call_later(const RunId& run, std::int64_t at_ms, std::function<void()> call) = 0;
   virtual void handler_done(const RunId& run, std::size_t node, std::uint64_t token, NodeOutcome outcome) = 0;
-  [[nodiscard]] virtual Result<CommitOutcome> commit_and_wait(Transaction transaction) = 0;
+  /// A commit for the run that its handler makes by itself. Errors: not_owner.
+  [[nodiscard]] virtual Result<CommitOutcome> commit_and_wait(const RunId& run, Transaction transaction) = 0;
+  /// False: the run has gone to another host, and what its handlers do here is of no use.
+  [[nodiscard]] virtual bool has_run(const RunId& run) const = 0;
   [[nodiscard]] virtual const Store& store() const = 0;
   [[nodiscard]] virtual std::int64_t host_now_ms() const = 0;
   [[nodiscard]] virtual const EngineOptions& host_options() const = 0;

@@ -12,6 +12,9 @@ namespace {
 constexpr std::uint64_t kEntriesPerSweep = 64;
 // More than come in between two sweeps, so that a backlog shrinks.
 constexpr std::size_t kForgottenPerSweep = 256;
+// In a cluster others remember and forget too: all are counted anew after so many parts of the limit, which is a few
+// rows read for each that is written.
+constexpr std::uint64_t kCountsPerLimit = 8;
 
 bool is_request(std::string_view row_key) { return row_key.starts_with(Ledger::row_key(kRequestScope, {})); }
 
@@ -44,6 +47,13 @@ void LedgerSweep::recorded(std::string_view row_key, std::int64_t now_ms,
                            const std::function<void(const Error&)>& report) {
   if (is_request(row_key)) requests_.fetch_add(1);
   if (written_.fetch_add(1) % kEntriesPerSweep != kEntriesPerSweep - 1) return;
+  if (options_.cluster) {
+    const std::uint64_t part = std::max<std::uint64_t>(options_.max_remembered_requests / kCountsPerLimit, 1);
+    const std::uint64_t parts = written_.load() / part;
+    if (counted_parts_.exchange(parts) != parts) {
+      if (auto counted = open(); !counted) report(counted.error());
+    }
+  }
   const auto limit = static_cast<std::int64_t>(options_.max_remembered_requests);
   const auto beyond = static_cast<std::size_t>(std::max<std::int64_t>(requests_.load() - limit, 0));
   for (const std::string_view scope : {kRequestScope, kStepScope}) {

@@ -33,6 +33,7 @@ class LedgerSweep {
   GroupCommit& commits_;
   const EngineOptions& options_;
   std::atomic<std::uint64_t> written_{0};
+  std::atomic<std::uint64_t> counted_parts_{0};
   /// Remembered requests, as far as this process knows.
   std::atomic<std::int64_t> requests_{0};
 };

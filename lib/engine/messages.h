@@ -76,11 +76,21 @@ struct ChildNoticeMessage {
   RunId run;
   RunId child;
 };
+/// In a cluster: the partition is no longer this host's (cluster_keeper.h).
+struct ForgetMessage {
+  std::size_t partition = 0;
+  /// There will be no more of its commits; the keeper is told once it has been forgotten.
+  bool is_final = false;
+};
 struct FailedTurnMessage;
 
 using Message =
     std::variant<CreateMessage, RequestMessage, HandlerDoneMessage, NotesMessage, ChannelMessage, CallMessage,
-                 TimerMessage, GoOnMessage, ChildOrderMessage, ChildNoticeMessage, std::unique_ptr<FailedTurnMessage>>;
+                 TimerMessage, GoOnMessage, ChildOrderMessage, ChildNoticeMessage, ForgetMessage,
+                 std::unique_ptr<FailedTurnMessage>>;
+
+/// The run that a message is about; null for one about a partition.
+[[nodiscard]] const RunId* run_of(const Message& message);
 
 /// A turn's commit was refused or failed: what the shard holds of the run in memory is not what the store holds.
 struct FailedTurnMessage {

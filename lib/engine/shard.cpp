@@ -303,11 +303,15 @@ void Shard::sort_out_handlers(TurnTask& task, Resident& resident, std::uint64_t 
 void Shard::finish(Resident resident, RunTurn& turn, Message origin, const LedgerClaim* claim, bool created,
                    const Consumed* consumed) {
   if (turn.broken()) return fail_broken(resident.run.id, std::move(origin), created);
+  auto fence = core_.enter(resident.run.id);
+  if (!fence) return turn_away(std::move(origin));
   if (resident.run.replay && !resident.run.replay->status().ok()) {
     return put_off(resident.run.replay->status().error(), std::move(origin));
   }
   auto task = std::make_unique<TurnTask>(core_, resident.run.id, std::move(origin));
   task->durability = core_.options.durability;
+  fence->guard(task->transaction);
+  task->fence = *std::move(fence);
   task->status = resident.run.state.status;
   const bool was_in_flight = in_flight_.contains(resident.run.id);
   const std::uint64_t first_sequence = resident.next_sequence;

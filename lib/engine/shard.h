@@ -66,8 +66,11 @@ class Shard {
   void handle(GoOnMessage message);
   void handle(ChildOrderMessage message);
   void handle(ChildNoticeMessage message);
+  void handle(ForgetMessage message);
   void handle(std::unique_ptr<FailedTurnMessage> message);
   void handle(Message message);
+  /// Instead of handle(): the run is another host's.
+  void turn_away(Message message);
 
   /// The run in memory, from the store if need be. Nothing if there is no such run.
   [[nodiscard]] Result<std::optional<Resident>> take(const RunId& run);
@@ -81,7 +84,7 @@ class Shard {
   void create_child(const RunId& child, Consumed order);
   void control_child(const RunId& child, Consumed order);
   /// Erases a row that nobody can act on.
-  void drop(Consumed row);
+  void drop(const RunId& run, Consumed row);
   [[nodiscard]] Result<command::ChangeChild> look_at_child(const RunId& child, const ChildRun& known) const;
   /// Rows for children and the parent, and the messages that say where to look.
   static void add_child_rows(TurnTask& task, const Resident& resident, const RunTurn& turn, RunStatus before);

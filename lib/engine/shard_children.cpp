@@ -17,17 +17,23 @@ class RowsTask final : public CommitTask {
     if (!outcome) core_.report(outcome.error());
   }
 
+  Fence fence;
+
  private:
   Core& core_;
 };
 
 }  // namespace
 
-void Shard::drop(Consumed row) {
+void Shard::drop(const RunId& run, Consumed row) {
+  auto fence = core_.enter(run);
+  if (!fence) return;
   auto task = std::make_unique<RowsTask>(core_);
   task->durability = core_.options.durability;
   task->transaction.require_equals(row.key, row.value);
   task->transaction.erase(row.key);
+  fence->guard(task->transaction);
+  task->fence = *std::move(fence);
   core_.commits.submit(std::move(task));
 }
 
@@ -79,7 +85,7 @@ void Shard::control_child(const RunId& child, Consumed order) {
     if (resident.error().code == ErrorCode::store_io_error) core_.defer(std::move(origin));
     return;
   }
-  if (!resident->has_value()) return drop(std::move(order));
+  if (!resident->has_value()) return drop(child, std::move(order));
   auto what = decode_order(order.value);
   RunTurn turn(core_.options, (*resident)->run, core_.now_ms());
   if (what) {
@@ -141,7 +147,7 @@ void Shard::handle(ChildNoticeMessage message) {
     if (resident.error().code == ErrorCode::store_io_error) core_.defer(std::move(origin));
     return;
   }
-  if (!resident->has_value()) return drop(std::move(notice));
+  if (!resident->has_value()) return drop(message.run, std::move(notice));
   Run& run = (*resident)->run;
   // Whoever resumes the run looks again.
   if (run.state.status == RunStatus::paused) return put_back(std::move(**resident));
@@ -149,7 +155,7 @@ void Shard::handle(ChildNoticeMessage message) {
                                   [&](const ChildRun& child) { return child.run_id == message.child; });
   if (known == run.state.children.end() || is_terminal(run.state.status)) {
     put_back(std::move(**resident));
-    return drop(std::move(notice));
+    return drop(message.run, std::move(notice));
   }
   auto change = look_at_child(message.child, *known);
   if (!change) {

@@ -12,6 +12,10 @@ constexpr int kMaxRequestTries = 256;
 }  // namespace
 
 void Shard::handle(Message message) {
+  if (core_.keeper != nullptr) {
+    const RunId* const run = run_of(message);
+    if (run != nullptr && !core_.is_mine(*run)) return turn_away(std::move(message));
+  }
   std::visit([this](auto&& concrete) { handle(std::move(concrete)); }, std::move(message));
 }
 

@@ -207,20 +207,70 @@ Status StoreMemory::sweep(Transaction& transaction, const std::string& prefix, s
   });
 }
 
-Status StoreMemory::commit(const Transaction& transaction) {
+Result<StoreMemory::Turn> StoreMemory::begin_turn(const RunId& writer, const std::string& prefix,
+                                                  std::string_view id) const {
+  auto fence = enter_(writer);
+  if (!fence) return Error{ErrorCode::not_owner, "the run has gone to another host"};
+  Turn turn{*std::move(fence), {}, {}};
+  if (turn.fence.is_empty()) return turn;
+  turn.key = prefix + 't' + hash_of(id);
+  auto row = store_.get(turn.key);
+  if (!row) return std::move(row).error();
+  turn.before = *std::move(row);
+  return turn;
+}
+
+Result<bool> StoreMemory::commit(const Turn& turn, Transaction& transaction) {
+  if (!turn.fence.is_empty()) {
+    turn.fence.guard(transaction);
+    std::string next;
+    bytes::put_u64(next, bytes::Reader(turn.before.value_or(std::string(8, '\0'))).u64() + 1);
+    if (turn.before) {
+      transaction.require_equals(turn.key, *turn.before);
+    } else {
+      transaction.require_absent(turn.key);
+    }
+    transaction.put(turn.key, next);
+  }
   auto committed = store_.commit(transaction, durability_);
   if (!committed) return std::move(committed).error();
-  return {};
+  if (*committed == CommitOutcome::committed) return true;
+  if (!turn.fence.holds()) return Error{ErrorCode::not_owner, "the run has gone to another host"};
+  return false;
 }
+
+namespace {
+
+/// Each time another host has written the entry.
+constexpr int kMaxTurns = 64;
+
+template <class Try>
+Status until_done(const Try& attempt) {
+  for (int i = 0; i < kMaxTurns; ++i) {
+    auto done = attempt();
+    if (!done) return std::move(done).error();
+    if (*done) return {};
+  }
+  return Error{ErrorCode::service_unavailable, "the memory entry changes too fast to be written"};
+}
+
+}  // namespace
 
 Status StoreMemory::put(const MemoryScope& scope, const MemoryEntry& entry, const RunId& writer, std::int64_t now_ms) {
   if (!is_memory_ref(scope.memory_ref)) return Error{ErrorCode::validation_error, "the memoryRef is malformed"};
   const std::lock_guard lock(writing_);
   const std::string prefix = prefix_of(scope);
+  return until_done([&] { return try_put(prefix, entry, writer, now_ms); });
+}
+
+Result<bool> StoreMemory::try_put(const std::string& prefix, const MemoryEntry& entry, const RunId& writer,
+                                  std::int64_t now_ms) {
+  auto turn = begin_turn(writer, prefix, entry.id);
+  if (!turn) return std::move(turn).error();
   auto before = newest(prefix, entry.id);
   if (!before) return std::move(before).error();
   const bool known = before->has_value() && (*before)->removed_ms == 0;
-  if (known && (*before)->writer == writer && (*before)->entry.to_json() == entry.to_json()) return {};
+  if (known && (*before)->writer == writer && (*before)->entry.to_json() == entry.to_json()) return true;
   Transaction transaction;
   std::int64_t written_ms = now_ms;
   if (before->has_value()) {
@@ -237,21 +287,29 @@ Status StoreMemory::put(const MemoryScope& scope, const MemoryEntry& entry, cons
   version.key = with_time(with_time(prefix + 'e', entry.created_ms) + id_hash, written_ms);
   transaction.put(version.key, version.encode());
   transaction.put(with_time(prefix + 'i' + id_hash, written_ms), version.key);
-  if (auto swept = sweep(transaction, prefix, now_ms); !swept) return swept;
-  return commit(transaction);
+  if (auto swept = sweep(transaction, prefix, now_ms); !swept) return std::move(swept).error();
+  return commit(*turn, transaction);
 }
 
 Status StoreMemory::remove(const MemoryScope& scope, std::string_view id, const RunId& writer, std::int64_t now_ms) {
   if (!is_memory_ref(scope.memory_ref) || id.empty() || id.size() > kMaxIdBytes) return {};
   const std::lock_guard lock(writing_);
-  auto version = newest(prefix_of(scope), id);
+  const std::string prefix = prefix_of(scope);
+  return until_done([&] { return try_remove(prefix, id, writer, now_ms); });
+}
+
+Result<bool> StoreMemory::try_remove(const std::string& prefix, std::string_view id, const RunId& writer,
+                                     std::int64_t now_ms) {
+  auto turn = begin_turn(writer, prefix, id);
+  if (!turn) return std::move(turn).error();
+  auto version = newest(prefix, id);
   if (!version) return std::move(version).error();
-  if (!version->has_value() || (*version)->removed_ms != 0) return {};
+  if (!version->has_value() || (*version)->removed_ms != 0) return true;
   (*version)->remover = writer;
   (*version)->removed_ms = std::max(now_ms, (*version)->written_ms);
   Transaction transaction;
   transaction.put((*version)->key, (*version)->encode());
-  return commit(transaction);
+  return commit(*turn, transaction);
 }
 
 }  // namespace openwop::runtime

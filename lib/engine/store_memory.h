@@ -12,6 +12,7 @@
 #include <mutex>
 
 #include "openwop/memory_backend.h"
+#include "engine/agent_services.h"
 #include "openwop/store.h"
 
 namespace openwop::runtime {
@@ -23,7 +24,8 @@ inline constexpr std::size_t kMaxListedMemories = 1'000;
 
 class StoreMemory final : public MemoryBackend {
  public:
-  StoreMemory(Store& store, Durability durability) : store_(store), durability_(durability) {}
+  StoreMemory(Store& store, Durability durability, EnterRun enter)
+      : store_(store), durability_(durability), enter_(std::move(enter)) {}
 
   [[nodiscard]] Result<std::vector<MemoryEntry>> list(const MemoryScope& scope, const MemoryListOptions& options,
                                                       const MemoryMoment& moment) override;
@@ -38,10 +40,23 @@ class StoreMemory final : public MemoryBackend {
   struct Version;
   [[nodiscard]] Result<std::optional<Version>> newest(const std::string& prefix, std::string_view id) const;
   Status sweep(Transaction& transaction, const std::string& prefix, std::int64_t now_ms) const;
-  [[nodiscard]] Status commit(const Transaction& transaction);
+  /// Writers of one entry on several hosts take turns by a row; writing_ does for those of this one.
+  struct Turn {
+    Fence fence;
+    std::string key;
+    std::optional<std::string> before;
+  };
+  [[nodiscard]] Result<Turn> begin_turn(const RunId& writer, const std::string& prefix, std::string_view id) const;
+  /// False: another host has written meanwhile. Errors: not_owner.
+  [[nodiscard]] Result<bool> commit(const Turn& turn, Transaction& transaction);
+  [[nodiscard]] Result<bool> try_put(const std::string& prefix, const MemoryEntry& entry, const RunId& writer,
+                                     std::int64_t now_ms);
+  [[nodiscard]] Result<bool> try_remove(const std::string& prefix, std::string_view id, const RunId& writer,
+                                        std::int64_t now_ms);
 
   Store& store_;
   Durability durability_;
+  EnterRun enter_;
   std::mutex writing_;
 };
 

@@ -1,5 +1,7 @@
 #include "engine/subscriptions.h"
 
+#include <algorithm>
+
 namespace openwop::runtime {
 
 class SubscriptionHub::Subscription final : public EventSubscription {
@@ -106,6 +108,24 @@ void SubscriptionHub::notify(const RunId& run) {
     const std::lock_guard lock(mutex_);
     const auto [first, last] = signals_.equal_range(run);
     for (auto at = first; at != last; ++at) waiting.push_back(at->second);
+  }
+  for (const auto& signal : waiting) raise(*signal);
+}
+
+std::size_t SubscriptionHub::count_foreign(const std::function<bool(const RunId&)>& is_mine) {
+  if (count_.load() == 0) return 0;
+  const std::lock_guard lock(mutex_);
+  return static_cast<std::size_t>(
+      std::count_if(signals_.begin(), signals_.end(), [&](const auto& entry) { return !is_mine(entry.first); }));
+}
+
+void SubscriptionHub::notify_foreign(const std::function<bool(const RunId&)>& is_mine) {
+  std::vector<std::shared_ptr<Signal>> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [run, signal] : signals_) {
+      if (!is_mine(run)) waiting.push_back(signal);
+    }
   }
   for (const auto& signal : waiting) raise(*signal);
 }

@@ -24,6 +24,9 @@ class SubscriptionHub : public std::enable_shared_from_this<SubscriptionHub> {
 
   /// Events of the run have been committed.
   void notify(const RunId& run);
+  /// Of the runs that are not mine: how many subscriptions there are, and a way to have all of them read.
+  [[nodiscard]] std::size_t count_foreign(const std::function<bool(const RunId&)>& is_mine);
+  void notify_foreign(const std::function<bool(const RunId&)>& is_mine);
   /// Wakes every waiter, for shutdown.
   void notify_all();
 

@@ -5,12 +5,18 @@
 namespace openwop::runtime {
 
 Status TimerService::open() {
-  auto earliest = timers_.earliest(0);
+  auto earliest = timers_.earliest(0, is_mine_);
   if (!earliest) return std::move(earliest).error();
   const std::lock_guard lock(mutex_);
   next_due_ms_ = *earliest;
   scan_from_ms_ = earliest->value_or(0);
   return {};
+}
+
+void TimerService::rewind() {
+  const std::lock_guard lock(mutex_);
+  scan_from_ms_ = 0;
+  next_due_ms_ = 0;
 }
 
 bool TimerService::note(std::int64_t due_ms) {
@@ -42,7 +48,7 @@ Result<std::vector<RunId>> TimerService::take_due(std::int64_t now_ms) {
     scan_from_ms_ = std::min(scan_from_ms_, due_ms);
     if (!next_due_ms_ || *next_due_ms_ > due_ms) next_due_ms_ = due_ms;
   };
-  auto due = timers_.due(from_ms, now_ms, kMaxBatch);
+  auto due = timers_.due(from_ms, now_ms, kMaxBatch, is_mine_);
   if (!due) {
     give_back(from_ms);
     return std::move(due).error();
@@ -50,7 +56,7 @@ Result<std::vector<RunId>> TimerService::take_due(std::int64_t now_ms) {
   if (due->size() == kMaxBatch) {
     give_back(due->back().due_ms);
   } else {
-    auto later = timers_.earliest(now_ms + 1);
+    auto later = timers_.earliest(now_ms + 1, is_mine_);
     if (!later) {
       give_back(from_ms);
       return std::move(later).error();

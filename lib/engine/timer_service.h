@@ -17,10 +17,13 @@ class TimerService {
  public:
   static constexpr std::size_t kMaxBatch = 512;
 
-  explicit TimerService(const Store& store) : timers_(store) {}
+  /// `is_mine`: whose timers fire here.
+  TimerService(const Store& store, Timers::Wanted is_mine) : timers_(store), is_mine_(std::move(is_mine)) {}
 
   /// Reads the earliest due time, at start.
   [[nodiscard]] Status open();
+  /// More timers have become this host's: all are looked at anew.
+  void rewind();
   /// A timer row may have been committed. True if it is now the earliest.
   bool note(std::int64_t due_ms);
   [[nodiscard]] std::optional<std::int64_t> next_due_ms() const;
@@ -31,6 +34,7 @@ class TimerService {
 
  private:
   Timers timers_;
+  Timers::Wanted is_mine_;
   mutable std::mutex mutex_;
   std::optional<std::int64_t> next_due_ms_;
   std::int64_t scan_from_ms_ = 0;  // no row before it is unseen

@@ -20,6 +20,8 @@ RunId child_id(const Run& run, std::string_view node_id, std::int64_t now_ms) {
   const auto time = static_cast<std::uint64_t>(std::max<std::int64_t>(now_ms, 0));
   for (std::size_t i = 0; i < 6; ++i) id.bytes[i] = static_cast<std::uint8_t>(time >> (40 - 8 * i));
   std::copy_n(hash.begin(), RunId::kBytes - 6, id.bytes.begin() + 6);
+  // In the parent's partition, so that one host has both (openwop/cluster.h).
+  id.bytes.back() = executor_of(run).bytes.back();
   return id;
 }
 

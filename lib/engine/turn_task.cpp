@@ -5,6 +5,21 @@
 
 namespace openwop::runtime {
 
+const RunId* run_of(const Message& message) {
+  return std::visit(
+      [](const auto& concrete) -> const RunId* {
+        using Concrete = std::decay_t<decltype(concrete)>;
+        if constexpr (std::is_same_v<Concrete, std::unique_ptr<FailedTurnMessage>>) {
+          return &concrete->run;
+        } else if constexpr (std::is_same_v<Concrete, ForgetMessage>) {
+          return nullptr;
+        } else {
+          return &concrete.run;
+        }
+      },
+      message);
+}
+
 void answer_error(const Message& message, const Error& error) {
   if (const auto* create = std::get_if<CreateMessage>(&message)) create->done(error);
   if (const auto* request = std::get_if<RequestMessage>(&message)) request->done(error);
@@ -61,6 +76,8 @@ void TurnTask::committed() {
 
 /// The run has moved on in the store, or the claim's key is taken.
 void TurnTask::refused() {
+  // Its shard answers for runs that are not here.
+  if (!fence.holds()) return undo(std::move(origin_));
   if (const auto* create = std::get_if<CreateMessage>(&origin_)) {
     Error error{ErrorCode::precondition_failed, "the key or the scope has been used meanwhile"};
     if (create->header->exclusive_scope) {

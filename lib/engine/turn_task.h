@@ -20,6 +20,7 @@ class TurnTask final : public CommitTask {
   /// Lets the observers add their rows, and remembers what they will be told.
   void observe(const Run& run, std::vector<Event> events, std::uint64_t first_sequence, bool created);
 
+  Fence fence;
   RunStatus status = RunStatus::pending;
   bool has_events = false;
   bool more = false;

@@ -37,6 +37,7 @@ void WebhookService::run_worker() {
       const std::lock_guard lock(wake_mutex_);
       seen = kicks_;
     }
+    catch_up();
     std::optional<std::int64_t> wake_ms;
     if (auto batch = claim(wake_ms)) {
       work(*std::move(batch));
@@ -51,6 +52,7 @@ void WebhookService::run_worker() {
 
 std::optional<std::int64_t> WebhookService::tick() {
   if (options_.threads > 0 || stop_.stop_requested()) return std::nullopt;
+  catch_up();
   for (;;) {
     std::optional<std::int64_t> wake_ms;
     auto batch = claim(wake_ms);
@@ -130,7 +132,7 @@ Status WebhookService::collect(Hook& hook, std::int64_t now, std::size_t max_row
       return false;
     }
     if (batch.rows.empty()) {
-      if (hook.lanes.contains(row->run) || row->run == waits) return true;
+      if (hook.lanes.contains(row->run) || row->run == waits || !ownership_.is_mine(row->run)) return true;
       if (row->due_ms > now && !any_time) {
         waits = row->run;
         if (hook.wake_ms == 0 || row->due_ms < hook.wake_ms) hook.wake_ms = row->due_ms;
@@ -179,6 +181,8 @@ void WebhookService::work(Batch batch) {
   } else {
     status = durable() ? deliver_durably(batch) : deliver_once(batch);
   }
+  // Another host has the rows now.
+  if (!status && status.error().code == ErrorCode::precondition_failed) status = {};
   if (!status) trouble("webhook outbox cannot be written", hook, status.error().message);
   {
     const std::lock_guard lock(work_mutex_);
@@ -195,6 +199,8 @@ void WebhookService::work(Batch batch) {
 Status WebhookService::discard(const Batch& batch, std::string_view reason) {
   Transaction transaction;
   for (const OutboxRow& row : batch.rows) {
+    // Another host may have come to be the run's; the row goes with one of them.
+    if (ownership_.in_cluster()) transaction.require_equals(row.key(), row.encode());
     transaction.erase(row.key());
     if (reason.empty()) continue;
     if (auto buried = bury(*batch.hook, row, reason, transaction); !buried) return buried;
@@ -235,6 +241,7 @@ Status WebhookService::deliver_durably(const Batch& batch) {
     if (done.interrupted) return {};
     if (done.unread) return Error{ErrorCode::store_io_error, "the event cannot be read"};
     Transaction transaction;
+    if (ownership_.in_cluster()) transaction.require_equals(row.key(), row.encode());
     note(hook, done, transaction);
     ++row.attempts;
     const bool ends = done.delivered || done.gone || row.attempts > options_.max_retries;
@@ -280,6 +287,7 @@ void WebhookService::note(Hook& hook, const Attempt& attempt, Transaction& trans
     hook.open_until_ms = hook.health.open_until_ms;
     // A subscription that was removed meanwhile must not come to have a row again.
     if (!hook.gone.load()) transaction.put(Health::key(hook.subscription.id), hook.health.encode());
+    if (failed) put_generation(transaction);
   }
   if (!attempt.delivered) trouble("webhook delivery failed", hook, attempt.reason);
   if (opened) trouble("webhook circuit opened", hook);

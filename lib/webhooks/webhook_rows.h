@@ -4,6 +4,7 @@
 //   H t <webhook>                                its health: circuit, failures
 //   H q <webhook> <run> <sequence>               outbox: an event that is to be delivered
 //   H x <tenant> 0x00 <webhook> <run> <sequence> dead letter
+//   H g                                          in a cluster: another value after each change of subscriptions
 //
 // The outbox is ordered by subscription, then run, then sequence: the order of deliveries. It holds no event; that is
 // read from the run's log when its turn has come.
@@ -19,6 +20,8 @@
 namespace openwop::webhooks {
 
 inline constexpr char kWebhookPrefix = 'H';
+
+[[nodiscard]] inline std::string generation_key() { return {kWebhookPrefix, 'g'}; }
 
 struct Subscription {
   Id id;

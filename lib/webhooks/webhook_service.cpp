@@ -132,6 +132,11 @@ Status WebhookService::load_subscriptions() {
       });
   if (!scanned) return scanned;
   if (!status) return status;
+  return load_healths();
+}
+
+Status WebhookService::load_healths() {
+  const std::lock_guard lock(work_mutex_);
   for (const auto& [id, hook] : work_) {
     auto row = options_.store->get(Health::key(id));
     if (!row) return std::move(row).error();
@@ -195,6 +200,9 @@ void WebhookService::add(const HookPtr& hook) {
   any_ = true;
 }
 
+/// Another host may have registered what is asked for here.
+Status WebhookService::in_step() { return ownership_.in_cluster() ? reload() : Status{}; }
+
 Status WebhookService::check(const RegisterWebhook& request) const {
   if (request.events.empty()) return invalid("events", "has to name at least one event type");
   if (request.events.size() > options_.max_events_per_subscription) {
@@ -224,6 +232,7 @@ Result<RegisteredWebhook> WebhookService::register_webhook(const RegisterWebhook
   RegisteredWebhook registered{.id = subscription.id,
                                .secret = subscription.what.secret,
                                .secret_fingerprint = webhook_secret_fingerprint(subscription.what.secret)};
+  if (auto caught_up = in_step(); !caught_up) return std::move(caught_up).error();
   const std::lock_guard lock(registration_mutex_);
   if (hooks_of(request.tenant).size() >= options_.max_subscriptions_per_tenant) {
     Error error{ErrorCode::conflict, "max_subscriptions_per_tenant are registered"};
@@ -235,6 +244,7 @@ Result<RegisteredWebhook> WebhookService::register_webhook(const RegisterWebhook
   const std::string key = Subscription::key(request.tenant, subscription.id);
   transaction.require_absent(key);
   transaction.put(key, subscription.encode());
+  put_generation(transaction);
   if (also) also(registered, transaction);
   if (auto committed = commit(transaction); !committed) return std::move(committed).error();
   add(std::make_shared<Hook>(std::move(subscription)));
@@ -243,25 +253,31 @@ Result<RegisteredWebhook> WebhookService::register_webhook(const RegisterWebhook
 
 Status WebhookService::unregister_webhook(std::string_view tenant, const Id& id,
                                           const std::function<void(Transaction&)>& also) {
+  if (auto caught_up = in_step(); !caught_up) return caught_up;
   const std::lock_guard lock(registration_mutex_);
   const HookPtr hook = hook_of(tenant, id);
   if (!hook) return Error{ErrorCode::not_found, "no such webhook"};
   Transaction transaction;
   transaction.erase(Subscription::key(tenant, id));
   transaction.erase(Health::key(id));
+  put_generation(transaction);
   if (also) also(transaction);
   if (auto committed = commit(transaction); !committed) return committed;
+  remove(hook);
+  kick();
+  return {};
+}
+
+void WebhookService::remove(const HookPtr& hook) {
   hook->gone = true;
   {
     const std::lock_guard table_lock(table_mutex_);
-    auto& hooks = table_.find(tenant)->second;
-    std::erase(hooks, hook);
-    if (hooks.empty()) table_.erase(table_.find(tenant));
+    const auto at = table_.find(hook->subscription.what.tenant);
+    std::erase(at->second, hook);
+    if (at->second.empty()) table_.erase(at);
     any_ = !table_.empty();
   }
   hook->has_rows = true;  // for the worker to clear away
-  kick();
-  return {};
 }
 
 Result<DeadLetterPage> WebhookService::dead_letters(std::string_view tenant, const std::optional<Id>& id,

@@ -11,6 +11,7 @@
 #include <stop_token>
 #include <thread>
 
+#include "webhooks/delivery_ownership.h"
 #include "webhooks/webhook_rows.h"
 
 namespace openwop::webhooks {
@@ -46,7 +47,7 @@ using HookPtr = std::shared_ptr<Hook>;
 
 class WebhookService final : public Webhooks {
  public:
-  explicit WebhookService(WebhookOptions options) : options_(std::move(options)) {}
+  explicit WebhookService(WebhookOptions options) : options_(std::move(options)), ownership_(options_.cluster) {}
   WebhookService(const WebhookService&) = delete;
   WebhookService& operator=(const WebhookService&) = delete;
   ~WebhookService() override { close(); }
@@ -55,6 +56,8 @@ class WebhookService final : public Webhooks {
 
   void extend(const RunCommit& commit, Transaction& transaction) noexcept override;
   void committed(const RunCommit& commit) noexcept override;
+  void ownership_changed(const std::shared_ptr<const RunOwnership>& ownership) noexcept override;
+  void hosts_wrote() noexcept override;
 
   [[nodiscard]] Result<RegisteredWebhook> register_webhook(const RegisterWebhook& request, const Also& also) override;
   [[nodiscard]] Status unregister_webhook(std::string_view tenant, const Id& id,
@@ -93,6 +96,17 @@ class WebhookService final : public Webhooks {
   [[nodiscard]] Status load_subscriptions();
   [[nodiscard]] Status load_outbox();
   [[nodiscard]] Status load_dead_letters();
+  [[nodiscard]] Status load_healths();
+  /// The subscription is not there any more; workers clear away its rows.
+  void remove(const HookPtr& hook);
+
+  // webhook_cluster.cpp
+  void catch_up();
+  [[nodiscard]] Status in_step();
+  [[nodiscard]] Status reload();
+  [[nodiscard]] Status recount();
+  [[nodiscard]] std::vector<HookPtr> all_hooks() const;
+  void put_generation(Transaction& transaction) const;
   [[nodiscard]] std::size_t room(const Hook& hook, const RunCommit& commit) const;
 
   // Delivery.
@@ -115,11 +129,16 @@ class WebhookService final : public Webhooks {
   [[nodiscard]] Status commit(const Transaction& transaction);
 
   WebhookOptions options_;
+  DeliveryOwnership ownership_;
+  /// Other hosts may have changed subscriptions; they have, or runs have changed hosts.
+  std::atomic<bool> look_wanted_{false};
+  std::atomic<bool> reload_wanted_{false};
 
   mutable std::mutex table_mutex_;
   std::map<std::string, std::vector<HookPtr>, std::less<>> table_;
   std::atomic<bool> any_{false};
   std::mutex registration_mutex_;
+  std::optional<std::string> generation_;  // under registration_mutex_; as subscriptions were last read
 
   std::mutex work_mutex_;
   std::map<Id, HookPtr> work_;  // also subscriptions that are gone, until their rows are

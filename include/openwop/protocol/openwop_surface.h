@@ -126,6 +126,13 @@ struct SurfaceOptions {
   /// False: the debug bundle is not advertised and answers 404.
   bool debug_bundle = true;
 
+  /// In a cluster (openwop/cluster.h): hands a request for a run of another host to that host, at the address that it
+  /// has given, and gives its answer. All hosts have the same keys and token secrets. Errors: not_owner when the host
+  /// was not reached; any other when it may have done something. Null: such requests get 503.
+  std::function<Result<http::Response>(const http::Request& request, const std::string& address)> forward = {};
+  /// How long a request waits for a host to have its run; then 503 service_unavailable.
+  std::int64_t not_owner_wait_ms = 2'000;
+
   // Limits. Reaching one gives the error named.
   std::size_t max_request_body_bytes = std::size_t{1} << 20;      // 413 payload_too_large
   std::size_t max_json_depth = 64;                                // 400 validation_error

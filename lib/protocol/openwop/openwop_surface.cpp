@@ -8,6 +8,7 @@
 #include "openwop/redaction.h"
 #include "protocol/openwop/answer.h"
 #include "protocol/openwop/bearer_keys.h"
+#include "protocol/openwop/forwarding.h"
 #include "protocol/openwop/routes.h"
 #include "protocol/openwop/surface_parts.h"
 #include "protocol/openwop/text_checks.h"
@@ -54,6 +55,10 @@ Error shown_on_the_wire(const SurfaceParts& surface, Error error) {
   // A lost race inside the engine that the handler did not resolve is the caller's cue to try again.
   if (error.code == ErrorCode::precondition_failed || error.code == ErrorCode::lease_lost) {
     error.code = ErrorCode::service_unavailable;
+  }
+  // Where runs are is no caller's business.
+  if (error.code == ErrorCode::not_owner) {
+    error = {ErrorCode::service_unavailable, "the run is changing hosts"};
   }
   // Absent, of another tenant, or no id at all: one answer, to the byte (protocol 01 §4.4).
   if (error.code == ErrorCode::run_not_found) return {error.code, "no such run"};
@@ -243,8 +248,17 @@ http::Reply OpenWopSurface::handle(const http::Request& request) {
   const bool is_head = request.method == "HEAD";
   std::shared_ptr<const ApiKey> key;
   const std::string traceparent = wire::answer_traceparent(*parts_, wire::trace_of(request.headers));
-  auto answered = wire::answer(*parts_, request, is_head ? std::string_view("GET") : request.method, traceparent, key);
+  const auto answer = [&] {
+    return wire::answer(*parts_, request, is_head ? std::string_view("GET") : request.method, traceparent, key);
+  };
+  auto answered = answer();
+  if (!answered && answered.error().code == ErrorCode::not_owner) {
+    answered = wire::answer_elsewhere(*parts_, request, answered.error(), answer);
+  }
   http::Reply reply = answered ? *std::move(answered) : http::Reply(wire::refusal(*parts_, answered.error()));
+  if (!answered && answered.error().code == ErrorCode::not_owner) {
+    std::get<http::Response>(reply).headers.emplace(wire::kNotOwnerHeader, "1");
+  }
   if (parts_->options.log_requests) {
     wire::log_request(*parts_, request, key.get(), wire::status_of(reply), began_ms);
   }
