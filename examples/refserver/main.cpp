@@ -55,7 +55,9 @@ openwop::Result<std::shared_ptr<openwop::Store>> open_store(const Config& config
     std::error_code problem;
     if (!config.data_folder.empty()) std::filesystem::create_directories(config.data_folder, problem);
     if (problem) return openwop::Error{openwop::ErrorCode::store_io_error, "cannot create " + config.data_folder};
-    auto shared = openwop::open_postgres_store({.dsn = config.postgres_dsn});
+    // Without a cluster nothing says which of two servers has a run, so there may be one only.
+    const auto sharing = config.cluster ? openwop::PostgresSharing::shared : openwop::PostgresSharing::alone;
+    auto shared = openwop::open_postgres_store({.dsn = config.postgres_dsn, .sharing = sharing});
     if (!shared) return std::move(shared).error();
     return std::shared_ptr<openwop::Store>(*std::move(shared));
   }

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -20,12 +21,23 @@
 
 namespace openwop {
 
+/// Who else may open the store while this object is there. A lock of the database, taken at the start: one that restarts
+/// forgets it, and unguarded openers (readers) do not ask for it.
+enum class PostgresSharing : std::uint8_t {
+  unguarded,
+  /// Hosts of a cluster (openwop/cluster.h).
+  shared,
+  /// Nobody.
+  alone,
+};
+
 struct PostgresOptions {
   /// Connection string of libpq: "host=db1,db2 dbname=openwop user=openwop target_session_attrs=read-write" or a
   /// postgresql:// URL. The tables lie in the first schema of its search path.
   std::string dsn = {};
   /// Make the tables, or bring them up to date, where they are missing or old. Off: such a database is refused.
   bool create_if_missing = true;
+  PostgresSharing sharing = PostgresSharing::unguarded;
   /// Partitions of the table of rows, by hash of a key's first bytes, when it is made; 0 = one plain table.
   std::size_t hash_partitions = 0;
   /// Connections for calls; one more is for change hints.
@@ -59,7 +71,7 @@ struct PostgresOptions {
 };
 
 /// Connects, and makes or upgrades the tables. Errors: store_io_error; store_version_unsupported where a newer build
-/// has upgraded them; store_corrupt; not_implemented in a build without libpq.
+/// has upgraded them; store_locked (PostgresSharing); store_corrupt; not_implemented in a build without libpq.
 [[nodiscard]] Result<std::unique_ptr<Store>> open_postgres_store(const PostgresOptions& options);
 
 }  // namespace openwop

@@ -302,6 +302,27 @@ TEST_CASE("hosts on one database are killed, stopped and woken under load, and n
                         << what["stopped"] << " stopped, " << what["ended"] << " ended");
 }
 
+TEST_CASE("a server in no cluster has the database to itself", "[crash][cluster]") {
+  if (!can_run()) return;
+  PostgresServer database;
+  database.start();
+  const std::vector<std::string> arguments = {"--store", "postgres:" + database.new_schema()};
+  Server first(arguments);
+  INFO(first.log());
+  REQUIRE(first.ready());
+  Server second(arguments);
+  CHECK_FALSE(second.ready());
+  CHECK(second.log().find("store_locked") != std::string::npos);
+  // The lock dies with the process.
+  first.kill();
+  Server third(arguments);
+  CHECK(third.ready());
+  std::vector<std::string> joining = arguments;
+  const std::string address = "127.0.0.1:" + std::to_string(free_port());
+  joining.insert(joining.end(), {"--cluster", "--listen", address});
+  CHECK_FALSE(Server(joining).ready());
+}
+
 TEST_CASE("a host answers for runs of another one by asking it", "[crash][cluster]") {
   if (!can_run()) return;
   PostgresServer database;

@@ -13,6 +13,7 @@
 #include "stores/postgres/schema.h"
 #include "stores/postgres/scoped_key.h"
 #include "stores/postgres/session_pool.h"
+#include "stores/postgres/store_lock.h"
 
 namespace openwop {
 namespace {
@@ -22,7 +23,8 @@ using pg::SqlFailure;
 
 class PostgresStore final : public Store {
  public:
-  PostgresStore(const PostgresOptions& options, const std::string& store_id) : pool_(options, store_id) {
+  PostgresStore(const PostgresOptions& options, const std::string& store_id, std::unique_ptr<pg::Connection> lock)
+      : lock_(std::move(lock)), pool_(options, store_id) {
     if (options.change_hints) hints_.emplace(options, store_id);
   }
 
@@ -41,6 +43,7 @@ class PostgresStore final : public Store {
   template <class Work>
   Status with_session(std::string_view doing, Work work) const;
 
+  std::unique_ptr<pg::Connection> lock_;  // may be null
   mutable pg::SessionPool pool_;
   std::optional<pg::ChangeHints> hints_;
 };
@@ -129,9 +132,11 @@ Status prepare_database(const PostgresOptions& options) {
 
 Result<std::unique_ptr<Store>> open_postgres_store(const PostgresOptions& options) {
   if (auto prepared = prepare_database(options); !prepared) return std::move(prepared).error();
+  auto lock = pg::lock_store(options);
+  if (!lock) return std::move(lock).error();
   // Of this object alone: two on one database must never take each other's slots for their own.
   constexpr std::size_t kStoreIdBytes = 16;
-  return std::unique_ptr<Store>(std::make_unique<PostgresStore>(options, random_hex(kStoreIdBytes)));
+  return std::unique_ptr<Store>(std::make_unique<PostgresStore>(options, random_hex(kStoreIdBytes), *std::move(lock)));
 }
 
 }  // namespace openwop
