@@ -17,9 +17,9 @@
 //  - After a crash, open() goes on with every unfinished run.
 //
 // Errors: Result<T> with the codes named at each call; any call may give store_io_error, store_corrupt, or
-// service_unavailable (closing, or a queue at its limit). In a cluster, calls that change a run (cancel, pause, resume,
-// resolve, write_channel) give not_owner with details {"host","address"} when another host has the run, and
-// {"retryAfter"} when nobody has it just now; nothing is written then.
+// service_unavailable (closing, or a queue at its limit). In a cluster, calls that change a run give not_owner with
+// details {"host","address"} when another host has it, and {"retryAfter"} when nobody has it just now; so do create_run
+// and fork_run while this host has no partition. Nothing is written then.
 //
 // Thread-safety: all members may be called from any thread; with threads = 0 from one thread at a time.
 #pragma once

@@ -32,15 +32,18 @@ ClusterKeeper::ClusterKeeper(Store& store, ClusterOptions options, std::size_t p
   if (options_.host_id.empty()) options_.host_id = holder_;
 }
 
-ClusterKeeper::~ClusterKeeper() { stop_thread(); }
+ClusterKeeper::~ClusterKeeper() {
+  stop_thread();
+  claims_->detach();
+}
 
 Status ClusterKeeper::open(std::size_t shards) {
   shards_ = shards;
   const std::int64_t now = now_ms_();
-  if (auto joined = renew(now); !joined) return joined;
-  if (auto looked = look(now); !looked) return looked;
   heartbeat_due_ms_ = now + options_.heartbeat_ms;
   looked_around_ms_ = now;
+  if (auto joined = renew(now); !joined) return joined;
+  if (auto looked = look(now); !looked) return looked;
   take_up();
   tell();
   return {};
@@ -74,16 +77,15 @@ bool ClusterKeeper::step() {
     woken_ = false;
   }
   advance(now);
-  if (now >= heartbeat_due_ms_) {
-    heartbeat(now);
-  } else if (now >= look_due_ms_) {
+  if (now >= heartbeat_due_ms_) heartbeat(now);
+  follow_hints(now);
+  if (now >= look_due_ms_) {
     if (auto looked = look(now); !looked) {
       host_.report(looked.error());
       look_due_ms_ = now + options_.heartbeat_ms / kTriesPerHeartbeat + 1;
     }
   }
   take_up();
-  follow_hints(now);
   tell();
   return true;
 }
@@ -188,6 +190,7 @@ void ClusterKeeper::leave_partition(std::size_t partition, bool hand_over) {
   slot.fresh = false;
   changed_ = true;
   host_.forget(partition, false);
+  wake();  // it may be quiet already
 }
 
 /// Takes each partition that is on its way out as far as it can go now.
@@ -379,6 +382,7 @@ void ClusterKeeper::take_up() {
 
 void ClusterKeeper::leave() {
   stop_thread();
+  claims_->detach();
   Transaction gone;
   gone.erase(host_key(holder_));
   std::vector<Transaction> transactions;
@@ -411,6 +415,8 @@ void ClusterKeeper::follow_hints(std::int64_t now) {
   if (look) {
     looked_around_ms_ = now;
     host_.look_around();
+    // Somebody may have joined, or left.
+    look_due_ms_ = now;
   }
   if (!follow) return;
   followed_ms_ = now;

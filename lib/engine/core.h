@@ -29,9 +29,11 @@ struct Core {
         subscriptions(std::make_shared<SubscriptionHub>(options.store, options.max_subscriptions)),
         agents(std::make_shared<AgentServices>(
             store, options.durability, options.memory, options.secrets, options.max_memory_entry_bytes,
-            [this](const RunId& run) { return enter(run); })) {}
+            options.cluster ? enter_by(claims) : [](const RunId&) { return std::optional<Fence>(Fence{}); })) {}
 
   EngineOptions options;
+  /// The keeper's, once there is one; handlers that outlive the engine find nothing there.
+  std::shared_ptr<std::weak_ptr<PartitionClaims>> claims = std::make_shared<std::weak_ptr<PartitionClaims>>();
   Store& store;
   GroupCommit commits;
   LedgerSweep ledger_sweep;
@@ -67,10 +69,17 @@ struct Core {
   [[nodiscard]] std::optional<Fence> enter(const RunId& run) const {
     return keeper == nullptr ? std::optional<Fence>(Fence{}) : keeper->claims()->enter(run);
   }
-  /// The id of a run to be created here. Errors: service_unavailable.
+  /// The id of a run to be created here. Errors: not_owner while nothing is this host's.
   [[nodiscard]] Result<RunId> new_run_id() const {
     if (keeper == nullptr) return options.ids->next(now_ms());
     return keeper->claims()->draw(*options.ids);
+  }
+
+  static EnterRun enter_by(const std::shared_ptr<std::weak_ptr<PartitionClaims>>& claims) {
+    return [claims](const RunId& run) {
+      const auto known = claims->lock();
+      return known ? known->enter(run) : std::nullopt;
+    };
   }
 
   void defer(Message message) { post_at(now_ms() + options.store_retry_ms, std::move(message)); }

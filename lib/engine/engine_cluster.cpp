@@ -26,6 +26,7 @@ Status EngineImpl::join_cluster() {
   const std::string holder = core_.options.ids->next(core_.now_ms()).text();
   core_.keeper = std::make_unique<ClusterKeeper>(core_.store, *core_.options.cluster, *partitions, holder, core_.now_ms,
                                                  std::move(host));
+  *core_.claims = core_.keeper->claims();
   if (auto joined = core_.keeper->open(shards_.size()); !joined) return joined;
   core_.store.on_foreign_change([keeper = core_.keeper.get()] { keeper->note_foreign_change(); });
   return {};

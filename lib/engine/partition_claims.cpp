@@ -20,7 +20,7 @@ void Fence::leave() {
   PartitionClaims::Slot& slot = claims_->slots_[lease_.partition];
   const bool last = slot.commits.fetch_sub(1) == 1;
   // Somebody may wait for the partition to be quiet.
-  if (last && slot.epoch.load() == 0) claims_->wake_();
+  if (last && slot.epoch.load() == 0 && !claims_->detached_.load()) claims_->wake_();
   claims_ = nullptr;
 }
 
@@ -59,6 +59,7 @@ bool PartitionClaims::is_claimed(std::size_t partition) const {
 }
 
 std::optional<Fence> PartitionClaims::enter(const RunId& run) {
+  if (detached_.load()) return std::nullopt;
   const std::size_t partition = partition_of(run);
   Slot& slot = slots_[partition];
   slot.commits.fetch_add(1);
@@ -78,8 +79,18 @@ Result<RunId> PartitionClaims::draw(IdSource& ids) const {
     const RunId id = ids.next(now);
     if (claimed[partition_of(id)]) return id;
   }
-  return Error{ErrorCode::service_unavailable, "this host has no partition to create runs in yet",
-               R"({"retryAfter":1})"};
+  Error error{ErrorCode::not_owner, "this host has no partition to create runs in yet"};
+  json::ObjectWriter details(error.details);
+  const auto hosts = read_hosts(store_);
+  if (hosts) {
+    for (const auto& [holder, host] : *hosts) {
+      if (holder == holder_ || host.expires_ms <= now) continue;
+      details.string("host", host.id).string("address", host.address);
+      return error;
+    }
+  }
+  details.integer("retryAfter", 1);
+  return error;
 }
 
 Error PartitionClaims::not_owner(const RunId& run) const {
@@ -109,6 +120,11 @@ void PartitionClaims::claim(std::size_t partition, const Lease& lease) {
 
 void PartitionClaims::renewed(std::size_t partition, const Lease& lease) {
   slots_[partition].expires_ms.store(lease.expires_ms);
+}
+
+void PartitionClaims::detach() {
+  detached_.store(true);
+  for (std::size_t i = 0; i < slots_.size(); ++i) close(i);
 }
 
 void PartitionClaims::close(std::size_t partition) { slots_[partition].epoch.store(0); }

@@ -70,7 +70,7 @@ class PartitionClaims final : public RunOwnership {
   [[nodiscard]] bool is_claimed(std::size_t partition) const;
   /// The fence for a commit of the run; nothing if the run is another host's.
   [[nodiscard]] std::optional<Fence> enter(const RunId& run);
-  /// A new id in a partition of this host. Errors: service_unavailable while it has none.
+  /// A new id in a partition of this host. Errors: not_owner while it has none, with another host where it may go.
   [[nodiscard]] Result<RunId> draw(IdSource& ids) const;
   /// What a caller is told who asked for a run that is not here: not_owner, with where it is as far as the store knows.
   [[nodiscard]] Error not_owner(const RunId& run) const;
@@ -84,6 +84,8 @@ class PartitionClaims final : public RunOwnership {
   void renewed(std::size_t partition, const Lease& lease);
   /// Step 1. Idempotent.
   void close(std::size_t partition);
+  /// The keeper goes away: nothing is this host's any more, and nobody is woken.
+  void detach();
   /// Whether step 2 is over.
   [[nodiscard]] bool is_quiet(std::size_t partition) const { return slots_[partition].commits.load() == 0; }
 
@@ -103,6 +105,7 @@ class PartitionClaims final : public RunOwnership {
   Clock now_ms_;
   std::function<void()> wake_;
   std::vector<Slot> slots_;
+  std::atomic<bool> detached_{false};
 };
 
 }  // namespace openwop::runtime
