@@ -19,7 +19,7 @@ constexpr std::size_t kMaxAnswerBytes = std::size_t{16} << 20;
 
 /// They say something about one connection, not about the request (RFC 9110 §7.6.1).
 constexpr std::array<std::string_view, 13> kOfConnection = {
-    "Connection", "Content-Length",      "Transfer-Encoding", "Host", "Keep-Alive", "Expect", "TE", "Trailer",
+    "Connection", "Content-Length",      "Transfer-Encoding", "Host", "Keep-Alive",     "Expect", "TE", "Trailer",
     "Upgrade",    "Proxy-Authorization", "Proxy-Connection",  "Date", "Accept-Encoding"};
 
 bool is_of_connection(std::string_view name) {

@@ -25,8 +25,8 @@ class ClusterKeeper {
   struct Host {
     /// Goes on with the runs of partitions that have just been claimed. After an error it is called again.
     std::function<Status(std::span<const std::size_t> partitions)> take_up;
-    /// Has each shard forget the runs of a partition, and say so by forgotten(); `final` tells that there will be no more
-    /// of its commits. Without it only handlers are stopped.
+    /// Has each shard forget the runs of a partition, and say so by forgotten(); `final` tells that there will be no
+    /// more of its commits. Without it only handlers are stopped.
     std::function<void(std::size_t partition, bool final)> forget;
     /// Claims have changed.
     std::function<void()> changed;

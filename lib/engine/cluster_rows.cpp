@@ -101,7 +101,8 @@ Result<std::vector<std::optional<Lease>>> read_claims(const Store& store, std::s
   auto scanned = store.scan({prefix, prefix_end(prefix), false}, [&](std::string_view key, std::string_view row) {
     if (key.back() == '\0') return true;  // a guard
     std::size_t partition = 0;
-    for (const char digit : key.substr(prefix.size())) partition = 10 * partition + static_cast<std::size_t>(digit - '0');
+    for (const char digit : key.substr(prefix.size()))
+      partition = 10 * partition + static_cast<std::size_t>(digit - '0');
     auto lease = Leases::decode(key.substr(1), row);
     if (!lease || partition >= partitions) {
       readable = lease ? Error{ErrorCode::store_corrupt, "there is a claim on no partition"} : lease.error();

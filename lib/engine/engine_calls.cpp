@@ -17,8 +17,8 @@ Result<std::unique_ptr<Engine>> Engine::open(EngineOptions options) {
   const bool times = options.store_retry_ms > 0 && options.retry_initial_ms > 0 && options.retry_max_ms > 0 &&
                      options.drain_timeout_ms >= 0 && options.finished_run_retention_ms >= 0;
   if (const auto& cluster = options.cluster) {
-    const bool sound = cluster->heartbeat_ms > 0 && cluster->heartbeat_ms <= cluster->claim_ttl_ms / 2 &&
-                       cluster->follow_poll_ms > 0;
+    const bool sound =
+        cluster->heartbeat_ms > 0 && cluster->heartbeat_ms <= cluster->claim_ttl_ms / 2 && cluster->follow_poll_ms > 0;
     if (!sound) {
       return Error{ErrorCode::validation_error, "heartbeat_ms has to be from 1 to half of claim_ttl_ms"};
     }

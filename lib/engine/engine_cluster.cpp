@@ -17,6 +17,11 @@ Status EngineImpl::join_cluster() {
   };
   host.look_around = [this, is_mine] {
     if (auto looked = look_at_relatives(is_mine); !looked) core_.report(looked.error());
+    // Runs end on every host.
+    if (removes_ended_runs()) {
+      if (auto looked = core_.retention.look(); !looked) core_.report(looked.error());
+      core_.wake_timekeeper();
+    }
     for (const auto& observer : core_.options.observers) observer->hosts_wrote();
   };
   host.followers = [this, is_mine] { return core_.subscriptions->count_foreign(is_mine); };
@@ -44,6 +49,10 @@ Status EngineImpl::take_up(std::span<const std::size_t> partitions) {
   core_.wake_timekeeper();
   return {};
 }
+
+/// In a cluster, whoever has the first partition does it for all: two at a time would only refuse one another's
+/// commits.
+bool EngineImpl::removes_ended_runs() const { return core_.keeper == nullptr || core_.keeper->claims()->is_claimed(0); }
 
 void EngineImpl::leave_cluster() {
   if (core_.keeper == nullptr) return;

@@ -75,8 +75,9 @@ Status each_row(const Store& store, char prefix_char, const std::function<bool(c
 
 /// Runs whose handlers were in flight when the last process ended, and what runs had still to tell each other.
 Status EngineImpl::recover(const std::function<bool(const RunId&)>& wanted) {
-  auto found = each_row(core_.store, kActivePrefix, wanted,
-                        [this](const RunId& run, std::string_view) { core_.post(GoOnMessage{run, true}); });
+  auto found = each_row(core_.store, kActivePrefix, wanted, [this](const RunId& run, std::string_view) {
+    core_.post(GoOnMessage{run, true});
+  });
   if (!found) return found;
   return look_at_relatives(wanted);
 }
@@ -122,7 +123,7 @@ bool EngineImpl::keep_time() {
   for (Message& message : again) core_.post(std::move(message));
   worked = worked || !again.empty();
 
-  if (!core_.closing.load()) {
+  if (!core_.closing.load() && removes_ended_runs()) {
     auto swept = core_.retention.step(now, core_.wake_timekeeper);
     if (!swept) core_.report(swept.error());
     worked = (swept && *swept) || worked;
@@ -146,7 +147,7 @@ std::optional<std::int64_t> EngineImpl::next_wake_ms() {
       next = core_.deferred.begin()->first;
   }
   if (next) next = std::max(*next, timekeeper_rests_until_ms_.load());
-  const auto retained = core_.retention.next_due_ms();
+  const auto retained = removes_ended_runs() ? core_.retention.next_due_ms() : std::nullopt;
   if (retained && (!next || *retained < *next)) next = retained;
   if (core_.keeper && driven()) {
     const std::int64_t due = core_.keeper->next_due_ms();

@@ -96,6 +96,7 @@ class EngineImpl final : public Engine, private HandlerHost {
   [[nodiscard]] Status join_cluster();
   [[nodiscard]] Status take_up(std::span<const std::size_t> partitions);
   void leave_cluster();
+  [[nodiscard]] bool removes_ended_runs() const;
   /// The loop of a shard thread; the first shard also keeps time.
   void run_shard(std::size_t index);
   /// Posts what is due; true if there was anything.

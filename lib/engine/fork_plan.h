@@ -37,8 +37,8 @@ struct ForkPlan {
 /// The rows of the new run.
 void put_fork(Transaction& transaction, const RunId& run, const ForkPlan& plan);
 
-/// Of these, the rows that say which runs the fork refers to. `source_origin` is of the run that was forked; only a replay
-/// needs it.
+/// Of these, the rows that say which runs the fork refers to. `source_origin` is of the run that was forked; only a
+/// replay needs it.
 void put_fork_references(Transaction& transaction, const RunId& run, const RunHeader& header, const LogOrigin& origin,
                          const LogOrigin& source_origin);
 

@@ -207,8 +207,7 @@ Result<std::string> HandlerRun::step(std::string_view key, const std::function<R
   bool known = false;
   if (!link_->with_host([&](HandlerHost& host) {
         // The host that has the run now may be at the same effect.
-        std::optional<Result<std::string>> earlier =
-            Error{ErrorCode::not_owner, "the run has gone to another host"};
+        std::optional<Result<std::string>> earlier = Error{ErrorCode::not_owner, "the run has gone to another host"};
         if (host.has_run(facts_.run_id)) earlier = stored(host);
         if (earlier) {
           answer = std::move(*earlier);

@@ -84,10 +84,9 @@ struct ForgetMessage {
 };
 struct FailedTurnMessage;
 
-using Message =
-    std::variant<CreateMessage, RequestMessage, HandlerDoneMessage, NotesMessage, ChannelMessage, CallMessage,
-                 TimerMessage, GoOnMessage, ChildOrderMessage, ChildNoticeMessage, ForgetMessage,
-                 std::unique_ptr<FailedTurnMessage>>;
+using Message = std::variant<CreateMessage, RequestMessage, HandlerDoneMessage, NotesMessage, ChannelMessage,
+                             CallMessage, TimerMessage, GoOnMessage, ChildOrderMessage, ChildNoticeMessage,
+                             ForgetMessage, std::unique_ptr<FailedTurnMessage>>;
 
 /// The run that a message is about; null for one about a partition.
 [[nodiscard]] const RunId* run_of(const Message& message);

@@ -49,9 +49,7 @@ PartitionClaims::PartitionClaims(Store& store, std::string holder, std::size_t p
       wake_(std::move(wake)),
       slots_(partitions) {}
 
-std::string PartitionClaims::lease_name(std::size_t partition) {
-  return kPartitionLease + std::to_string(partition);
-}
+std::string PartitionClaims::lease_name(std::size_t partition) { return kPartitionLease + std::to_string(partition); }
 
 bool PartitionClaims::is_claimed(std::size_t partition) const {
   const Slot& slot = slots_[partition];

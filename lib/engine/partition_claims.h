@@ -26,7 +26,8 @@ namespace openwop::runtime {
 
 class PartitionClaims;
 
-/// The right to one commit for one run, for as long as it is under way. Without a cluster it is empty and costs nothing.
+/// The right to one commit for one run, for as long as it is under way. Without a cluster it is empty and costs
+/// nothing.
 class Fence {
  public:
   Fence() = default;

@@ -66,23 +66,7 @@ Status Retention::open() {
   const std::string mark = retention_prefix(RetentionRow::complete);
   auto complete = store_.get(mark);
   if (!complete) return std::move(complete).error();
-  std::optional<std::int64_t> first;
-  bool removing = false;
-  auto scanned = store_.scan(
-      {retention_prefix(RetentionRow::removing), prefix_end(retention_prefix(RetentionRow::removing)), false},
-      [&](std::string_view, std::string_view) {
-        removing = true;
-        return false;
-      });
-  if (!scanned) return scanned;
-  scanned =
-      store_.scan({retention_prefix(RetentionRow::ended), prefix_end(retention_prefix(RetentionRow::ended)), false},
-                  [&](std::string_view key, std::string_view) {
-                    const auto row = ended_row(key);
-                    first = row ? row->ended_ms : 0;
-                    return false;
-                  });
-  if (!scanned) return scanned;
+  if (auto looked = look(); !looked) return looked;
   if (!is_on() && complete->has_value()) {
     // From here on runs end without a row.
     auto task = std::make_unique<Task>(*this, 0, [] {});
@@ -95,10 +79,31 @@ Status Retention::open() {
     commits_.submit(std::move(task));
   }
   const std::lock_guard lock(mutex_);
-  removing_ = removing;
   accounting_ = is_on() && !complete->has_value();
   account_from_ = {kIndexPrefix, 's'};
-  first_ended_ms_ = first;
+  return {};
+}
+
+Status Retention::look() {
+  const auto first_of = [&](RetentionRow kind, std::string& key) {
+    const std::string prefix = retention_prefix(kind);
+    return store_.scan({prefix, prefix_end(prefix), false}, [&](std::string_view found, std::string_view) {
+      key = found;
+      return false;
+    });
+  };
+  std::string removing;
+  std::string ended;
+  auto scanned = first_of(RetentionRow::removing, removing);
+  if (scanned) scanned = first_of(RetentionRow::ended, ended);
+  if (!scanned) return scanned;
+  const auto row = ended.empty() ? std::nullopt : ended_row(ended);
+  const std::lock_guard lock(mutex_);
+  removing_ = removing_ || !removing.empty();
+  if (!ended.empty()) {
+    const std::int64_t ended_ms = row ? row->ended_ms : 0;
+    first_ended_ms_ = std::min(first_ended_ms_.value_or(ended_ms), ended_ms);
+  }
   return {};
 }
 

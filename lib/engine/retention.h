@@ -34,6 +34,8 @@ class Retention {
 
   /// Finds what there is to do. Errors: store errors.
   [[nodiscard]] Status open();
+  /// Finds what other hosts have left to do. Errors: store errors.
+  [[nodiscard]] Status look();
 
   /// For the commit that ends a run; gives what to note() once it is durable, 0 for nothing.
   [[nodiscard]] std::int64_t add_end(Transaction& transaction, const RunId& run, const RunMarks& marks) const;

@@ -11,8 +11,8 @@
 
 #include <mutex>
 
-#include "openwop/memory_backend.h"
 #include "engine/agent_services.h"
+#include "openwop/memory_backend.h"
 #include "openwop/store.h"
 
 namespace openwop::runtime {
