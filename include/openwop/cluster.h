@@ -5,8 +5,8 @@
 // renew loses it, and the store refuses what a late one still writes. Hosts find one another by a row that each of them
 // renews, and share the partitions evenly among those that are alive.
 //
-// Clocks of hosts may differ by less than claim_ttl_ms less heartbeat_ms: a wrong clock makes partitions change hands too
-// early, never two hosts' writes succeed.
+// Clocks of hosts may differ by less than claim_ttl_ms less heartbeat_ms: a wrong clock makes partitions change hands
+// too early, never two hosts' writes succeed.
 //
 // Thread-safety: plain values.
 #pragma once

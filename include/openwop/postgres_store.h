@@ -21,8 +21,8 @@
 
 namespace openwop {
 
-/// Who else may open the store while this object is there. A lock of the database, taken at the start: one that restarts
-/// forgets it, and unguarded openers (readers) do not ask for it.
+/// Who else may open the store while this object is there. A lock of the database, taken at the start: one that
+/// restarts forgets it, and unguarded openers (readers) do not ask for it.
 enum class PostgresSharing : std::uint8_t {
   unguarded,
   /// Hosts of a cluster (openwop/cluster.h).

@@ -61,8 +61,8 @@ struct RocksDbOptions {
 
 /// Copies an open store of this kind, as it is at one moment of the call, into a new folder that open_rocksdb_store()
 /// opens. Everything that was committed before the call is in it, each commit wholly or not at all; commits go on
-/// meanwhile. Table files are hard links where the folder is on the same file system, so a copy costs little at first; it
-/// is no copy on another disk until it is copied there. Thread-safe. Errors: validation_error for a store of another
+/// meanwhile. Table files are hard links where the folder is on the same file system, so a copy costs little at first;
+/// it is no copy on another disk until it is copied there. Thread-safe. Errors: validation_error for a store of another
 /// kind; conflict when the folder is there already; store_corrupt, store_io_error.
 [[nodiscard]] Status checkpoint_rocksdb_store(const Store& store, const std::string& folder);
 

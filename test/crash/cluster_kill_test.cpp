@@ -61,8 +61,8 @@ struct Hosts {
     std::ofstream(files.file("gate.json"))
         << R"({"id":"gate","name":"g","version":"1","nodes":[)" +
                crash_node("gate", "core.approvalGate", R"({"title":"?","actions":["accept","reject"]})") + "," +
-               crash_node("wait", "core.delay", R"({"ms":100})") + R"(],"edges":[)" +
-               crash_edge("gate", "wait") + R"(],"triggers":[],"variables":[],"metadata":{},"settings":{}})";
+               crash_node("wait", "core.delay", R"({"ms":100})") + R"(],"edges":[)" + crash_edge("gate", "wait") +
+               R"(],"triggers":[],"variables":[],"metadata":{},"settings":{}})";
     for (int& port : ports) port = free_port();
     for (std::size_t i = 0; i < kHosts; ++i) start(i);
   }
@@ -96,7 +96,8 @@ class Caller {
   std::uint64_t draw(std::uint64_t below) { return random_() % below; }
 
   /// The first answer that says what came of it; status 0 when time is over.
-  Answer post(const std::string& target, const std::string& body, const std::string& key, const std::atomic<bool>& stop) {
+  Answer post(const std::string& target, const std::string& body, const std::string& key,
+              const std::atomic<bool>& stop) {
     for (int i = 0; i < 200 && (!stop || i < 100); ++i) {
       httplib::Client client("127.0.0.1", hosts_.ports[draw(kHosts)]);
       client.set_connection_timeout(1);
@@ -135,8 +136,9 @@ void load(const Hosts& hosts, std::uint64_t seed, Acknowledged& seen, const std:
       std::atomic<int> won{0};
       const auto resolve = [&](std::uint64_t voter) {
         Caller other(hosts, seed * 1'000'003 + static_cast<std::uint64_t>(n) * 2 + voter);
-        const Answer answer = other.post("/v1/runs/" + run + "/approvals/gate",
-                                         R"({"resumeValue":{"action":"accept"}})", key + "-" + std::to_string(voter), stop);
+        const Answer answer =
+            other.post("/v1/runs/" + run + "/approvals/gate", R"({"resumeValue":{"action":"accept"}})",
+                       key + "-" + std::to_string(voter), stop);
         if (answer.status == 200) won.fetch_add(1);
       };
       if (caller.draw(3) == 0) continue;  // left for later
@@ -164,7 +166,8 @@ void follow(const Hosts& hosts, Acknowledged& seen, std::atomic<int>& gaps, std:
     std::string run;
     {
       const std::lock_guard lock(seen.mutex);
-      if (!seen.runs.empty()) run = std::next(seen.runs.begin(), static_cast<long>(random() % seen.runs.size()))->second;
+      if (!seen.runs.empty())
+        run = std::next(seen.runs.begin(), static_cast<long>(random() % seen.runs.size()))->second;
     }
     if (run.empty()) {
       sleep_ms(20);
@@ -175,12 +178,13 @@ void follow(const Hosts& hosts, Acknowledged& seen, std::atomic<int>& gaps, std:
     httplib::Client client("127.0.0.1", hosts.ports[random() % kHosts]);
     client.set_connection_timeout(1);
     client.set_read_timeout(3);
-    const auto answer = client.Get("/v1/runs/" + run + "/events?streamMode=debug",
-                                   {{"Authorization", std::string("Bearer ") + kServerKey}, {"Accept", "text/event-stream"}},
-                                   [&](const char* data, std::size_t size) {
-                                     text.append(data, size);
-                                     return !stop.load();
-                                   });
+    const auto answer =
+        client.Get("/v1/runs/" + run + "/events?streamMode=debug",
+                   {{"Authorization", std::string("Bearer ") + kServerKey}, {"Accept", "text/event-stream"}},
+                   [&](const char* data, std::size_t size) {
+                     text.append(data, size);
+                     return !stop.load();
+                   });
     text.insert(0, "\n");
     for (std::size_t at = text.find("\nid: "); at != std::string::npos; at = text.find("\nid: ", at + 1)) {
       const std::size_t end = text.find('\n', at + 1);

@@ -1,5 +1,5 @@
-// Several driven engines on one store, each with a clock of its own, so that a host can be stopped, woken late, or wrong
-// about the time.
+// Several driven engines on one store, each with a clock of its own, so that a host can be stopped, woken late, or
+// wrong about the time.
 #pragma once
 
 #include <algorithm>
@@ -70,11 +70,14 @@ struct ClusterHostRig {
   }
   [[nodiscard]] std::vector<std::string> history(const RunId& run) const {
     std::vector<std::string> types;
-    REQUIRE(engine->read_events("default", run, 0, [&](const EventView& event) {
-      CHECK(event.sequence == types.size());
-      types.emplace_back(event.type_name);
-      return true;
-    }).ok());
+    REQUIRE(engine
+                ->read_events("default", run, 0,
+                              [&](const EventView& event) {
+                                CHECK(event.sequence == types.size());
+                                types.emplace_back(event.type_name);
+                                return true;
+                              })
+                .ok());
     return types;
   }
   [[nodiscard]] std::size_t count(const RunId& run, std::string_view type) const {
@@ -112,9 +115,8 @@ struct ClusterRig {
                          host.held.push_back({context, std::move(done)});
                        })});
     options.nodes.add({"test.stepping", AsyncHandler([&host](const std::shared_ptr<NodeContext>& context, auto done) {
-                         const auto outcome = context->step("effect", [&host]() -> Result<std::string> {
-                           return std::to_string(++host.effects);
-                         });
+                         const auto outcome = context->step(
+                             "effect", [&host]() -> Result<std::string> { return std::to_string(++host.effects); });
                          host.held.push_back({context, std::move(done)});
                          static_cast<void>(outcome);
                        })});

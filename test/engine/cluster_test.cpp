@@ -11,7 +11,9 @@ namespace {
 
 constexpr const char* kHeld = "held";
 
-WorkflowText held() { return WorkflowText(kHeld).node("work", "test.held").node("end", "core.noop").edge("work", "end"); }
+WorkflowText held() {
+  return WorkflowText(kHeld).node("work", "test.held").node("end", "core.noop").edge("work", "end");
+}
 WorkflowText gate() {
   return WorkflowText("gate").node("gate", "core.approvalGate", R"({"actions":["accept","reject"],"title":"?"})");
 }
@@ -319,7 +321,8 @@ TEST_CASE("a recorded step is not done again by the host that takes over", "[clu
   // Nor is one begun by a host that has lost the run and knows it.
   rig[0].clock->set(rig[1].clock->now_ms());
   int effects = 0;
-  CHECK_FALSE(rig[0].held[0].context->step("next", [&] { return Result<std::string>(std::to_string(++effects)); }).ok());
+  CHECK_FALSE(
+      rig[0].held[0].context->step("next", [&] { return Result<std::string>(std::to_string(++effects)); }).ok());
   CHECK(effects == 0);
   rig[1].held[0].done(NodeCompleted{});
   rig[1].tick();
@@ -358,8 +361,10 @@ TEST_CASE("a key that is used on two hosts gives one run", "[cluster]") {
   const auto keyed = [&](std::size_t host) {
     CreateRun request;
     request.workflow_id = "noop";
-    request.claim = LedgerClaim{Ledger::row_key(kRequestScope, "key"), "digest", kStartMs + 86'400'000, {},
-                                [](const RunId& run, RunStatus) { return run.text(); }};
+    request.claim = LedgerClaim{
+        Ledger::row_key(kRequestScope, "key"), "digest", kStartMs + 86'400'000, {}, [](const RunId& run, RunStatus) {
+          return run.text();
+        }};
     return rig[host].engine->create_run(std::move(request));
   };
   const auto first = keyed(0);

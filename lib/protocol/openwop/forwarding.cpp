@@ -27,8 +27,7 @@ Result<http::Reply> answer_elsewhere(SurfaceParts& surface, const http::Request&
   http::Request marked = request;
   marked.headers.emplace(kForwardedHeader, "1");
   for (std::int64_t waited_ms = 0;; waited_ms += kPauseMs) {
-    const std::string address =
-        json::as_string(json::member(refusal.details, "address").value_or("null")).value_or("");
+    const std::string address = json::as_string(json::member(refusal.details, "address").value_or("null")).value_or("");
     if (!address.empty()) {
       auto answer = surface.options.forward(marked, address);
       if (answer && !answer->headers.contains(kNotOwnerHeader)) return http::Reply(*std::move(answer));
