@@ -507,11 +507,9 @@ std::string help_text() {
   text +=
       "\nThe command line wins over the environment, that over --config FILE. Also read: OPENWOP_HOST, OPENWOP_PORT.\n"
       "Without a key the server makes one, prints it once and keeps its hash in the data folder. SIGHUP reads the keys "
-      "file,
-      "
-      "the TLS files and the workflow folders again; SIGUSR1 makes a backup (--backup-folder).
-      ";
-      return text;
+      "file,\n"
+      "the TLS files and the workflow folders again; SIGUSR1 makes a backup (--backup-folder).\n";
+  return text;
 }
 
 }  // namespace refserver
