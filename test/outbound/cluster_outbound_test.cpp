@@ -48,8 +48,8 @@ struct OutboundCluster : ClusterRig {
     for (auto& each : outbound) each.webhooks->tick();
   }
   RegisteredWebhook hook(std::size_t host) {
-    auto registered = outbound[host].webhooks->register_webhook(
-        {.url = "https://hooks.example/in", .events = {"run.completed"}});
+    auto registered =
+        outbound[host].webhooks->register_webhook({.url = "https://hooks.example/in", .events = {"run.completed"}});
     REQUIRE(registered.ok());
     return *registered;
   }
