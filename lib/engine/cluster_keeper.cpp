@@ -99,14 +99,9 @@ void ClusterKeeper::run() {
     }
     const std::int64_t wait_ms = std::clamp<std::int64_t>(next_due_ms() - now_ms_(), 1, kMaxWaitMs);
     std::unique_lock lock(mutex_);
-    ready_.wait_for(lock, std::chrono::milliseconds(wait_ms),
-                    [&] { return stopping_ || woken_ || hint_to_look_ || hint_to_follow_; });
+    ready_.wait_for(lock, std::chrono::milliseconds(wait_ms), [&] { return stopping_ || woken_ || hinted_; });
     if (stopping_) return;
-    // A hint waits for its time.
-    if (!woken_ && (hint_to_look_ || hint_to_follow_)) {
-      ready_.wait_for(lock, std::chrono::milliseconds(kFollowPauseMs), [&] { return stopping_ || woken_; });
-    }
-    if (stopping_) return;
+    hinted_ = false;  // something may be due sooner now
   }
 }
 
@@ -134,7 +129,7 @@ void ClusterKeeper::wake() {
 void ClusterKeeper::note_foreign_change() {
   {
     const std::lock_guard lock(mutex_);
-    hint_to_look_ = hint_to_follow_ = true;
+    hint_to_look_ = hint_to_follow_ = hinted_ = true;
   }
   ready_.notify_all();
 }
@@ -234,12 +229,11 @@ void ClusterKeeper::advance(std::int64_t now) {
 
 void ClusterKeeper::heartbeat(std::int64_t now) {
   heartbeat_due_ms_ = now + options_.heartbeat_ms;
-  auto done = renew(now);
-  if (done) done = look(now);
-  if (!done) {
-    host_.report(done.error());
+  if (auto renewed = renew(now); !renewed) {
+    host_.report(renewed.error());
     heartbeat_due_ms_ = now + options_.heartbeat_ms / kTriesPerHeartbeat + 1;
   }
+  look_due_ms_ = now;
   const std::lock_guard lock(mutex_);
   hint_to_look_ = true;
 }

@@ -113,6 +113,7 @@ class ClusterKeeper {
   mutable std::mutex mutex_;
   std::condition_variable ready_;
   bool woken_ = false;
+  bool hinted_ = false;
   bool stopping_ = false;
   /// Hints that have not been acted upon yet.
   bool hint_to_look_ = false;

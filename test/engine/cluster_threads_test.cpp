@@ -27,13 +27,14 @@ std::unique_ptr<Engine> open_host(const std::shared_ptr<Store>& store) {
                      })});
   auto opened = Engine::open(std::move(options));
   REQUIRE(opened.ok());
-  REQUIRE((*opened)->register_workflow(WorkflowText("w")
-                                           .node("a", "test.work")
-                                           .node("d", "core.delay", R"({"ms":5})")
-                                           .node("b", "test.work")
-                                           .edge("a", "d")
-                                           .edge("d", "b")
-                                           .json())
+  REQUIRE((*opened)
+              ->register_workflow(WorkflowText("w")
+                                      .node("a", "test.work")
+                                      .node("d", "core.delay", R"({"ms":5})")
+                                      .node("b", "test.work")
+                                      .edge("a", "d")
+                                      .edge("d", "b")
+                                      .json())
               .ok());
   return std::move(*opened);
 }
@@ -53,6 +54,16 @@ void create_some(Engine& engine, int count, Created& created) {
     const std::lock_guard lock(created.mutex);
     created.runs.push_back(run->run_id);
   }
+}
+
+/// True once it holds; false when a generous time is over.
+bool eventually(const std::function<bool()>& holds) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
 }
 
 bool all_ended(const Engine& engine, const std::vector<RunId>& runs) {
@@ -92,17 +103,14 @@ TEST_CASE("runs keep their promises while hosts with threads join and leave", "[
   });
   for (int round = 0; round < 4; ++round) {
     auto guest = open_host(store);
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (guest->cluster()->claimed.empty() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
-    CHECK_FALSE(guest->cluster()->claimed.empty());
+    CHECK(eventually([&] { return !guest->cluster()->claimed.empty(); }));
     create_some(*guest, 100, created);
     guest->close();
   }
   stop = true;
   steady.join();
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!all_ended(*stays, created.runs) && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  CHECK(eventually([&] { return all_ended(*stays, created.runs); }));
   CHECK(created.runs.size() >= 400);
   for (const RunId& run : created.runs) check_log(*stays, run);
-  CHECK(stays->cluster()->claimed.size() == kRunPartitions);
+  CHECK(eventually([&] { return stays->cluster()->claimed.size() == kRunPartitions; }));
 }
