@@ -137,7 +137,7 @@ void load(const Hosts& hosts, std::uint64_t seed, Acknowledged& seen, const std:
       const auto resolve = [&](std::uint64_t voter) {
         Caller other(hosts, seed * 1'000'003 + static_cast<std::uint64_t>(n) * 2 + voter);
         const Answer answer =
-            other.post("/v1/runs/" + run + "/approvals/gate", R"({"resumeValue":{"action":"accept"}})",
+            other.post("/v1/runs/" + run + "/approvals/gate", R"({"action":"accept"})",
                        key + "-" + std::to_string(voter), stop);
         if (answer.status == 200) won.fetch_add(1);
       };
