@@ -99,10 +99,11 @@ class ChainCheck {
 
   [[nodiscard]] Status checkpoint(std::uint64_t sequence) {
     std::string trouble;
+    const std::string root = tree_.root();
     const std::uint64_t at = audit::sequence_of(*checkpoint_key_);
     if (at != sequence || checkpoint_.at_sequence != at) {
       trouble = "its entry is not there";
-    } else if (tree_.root() != checkpoint_.merkle_root) {
+    } else if (root != checkpoint_.merkle_root) {
       trouble = "its root is not that of the entries";
     } else if (key_ != nullptr && !key_->verify(audit::signed_bytes(checkpoint_.merkle_root), checkpoint_.signature)) {
       trouble = "its signature does not hold";

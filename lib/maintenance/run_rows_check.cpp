@@ -1,5 +1,8 @@
 #include "maintenance/run_rows_check.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "engine/child_rows.h"
 #include "engine/retention_rows.h"
 #include "maintenance/row_pages.h"
@@ -16,7 +19,7 @@ Status RunRowsCheck::all_runs() {
   for (std::string begin = all; !begin.empty();) {
     const auto key = first_key(store_, begin, prefix_end(all));
     if (!key) return key.error();
-    if (key->empty()) return {};
+    if (key->empty()) break;
     if (key->size() < 1 + RunId::kBytes) {
       auto found = findings_.found({"log_row_unknown", printable(*key), std::nullopt, "no row of a log"});
       if (!found) return found;
@@ -27,7 +30,7 @@ Status RunRowsCheck::all_runs() {
     if (auto checked = one_run(run); !checked) return checked;
     begin = prefix_end(Log::run_prefix(run));
   }
-  return {};
+  return children_of_parents();
 }
 
 void RunRowsCheck::note_trouble(const RunId& run) {
@@ -54,7 +57,13 @@ Status RunRowsCheck::one_run(const RunId& run) {
   if (!marks) return {};
   if (!is_terminal(marks->status)) ++counts_.live_runs;
   if (auto checked = rows_of(**reading, *marks); !checked) return checked;
-  return children_of(**reading);
+  // Of a replay they are its source's.
+  const auto& children = (*reading)->run.state.children;
+  const bool waits =
+      !(*reading)->header().is_replay() &&
+      std::any_of(children.begin(), children.end(), [](const ChildRun& child) { return !is_terminal(child.status); });
+  if (waits) parents_.insert(run);
+  return parents_.size() < kMaxTroubledRuns ? Status{} : children_of_parents();
 }
 
 /// What the head row says, or would. Errors: not_found when nobody knows, which has been reported.
@@ -82,6 +91,8 @@ Result<RunMarks> RunRowsCheck::head_of(const RunReading& reading) {
   auto found = findings_.found({missing ? "head_missing" : "head_wrong", printable(key), run, std::move(detail)},
                                {key, reading.head_row, implied->encode()});
   if (!found) return std::move(found).error();
+  // What the row might have said beyond the events is known to a rebuild only, which decides it.
+  if (!reading.marks && !findings_.repairs()) return Error{ErrorCode::not_found, "no head"};
   return marks;
 }
 
@@ -115,12 +126,17 @@ Status RunRowsCheck::retention_row(const RunReading& reading, const RunMarks& ma
   return row(run, runtime::ended_key(runtime::ended_ms_of(marks), run), {});
 }
 
-/// Of a replay they are its source's.
-Status RunRowsCheck::children_of(const RunReading& reading) {
-  if (reading.header().is_replay()) return {};
-  for (const ChildRun& child : reading.run.state.children) {
-    if (is_terminal(child.status)) continue;
-    if (auto checked = child_of(reading, child); !checked) return checked;
+Status RunRowsCheck::children_of_parents() {
+  if (auto settled = findings_.settle(); !settled) return settled;
+  const std::set<RunId> parents = std::exchange(parents_, {});
+  for (const RunId& run : parents) {
+    auto reading = read_run_rows(store_, workflows_, run, findings_);
+    if (!reading) return std::move(reading).error();
+    if (!*reading) continue;
+    for (const ChildRun& child : (*reading)->run.state.children) {
+      if (is_terminal(child.status) || troubled_.contains(child.run_id)) continue;
+      if (auto checked = child_of(**reading, child); !checked) return checked;
+    }
   }
   return {};
 }

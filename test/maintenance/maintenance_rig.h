@@ -91,6 +91,12 @@ class NoExecutor final : public Executor {
   std::vector<std::function<void()>> tasks_;
 };
 
+/// A type of pure nodes whose outputs may be artifacts.
+inline void add_maker(NodeRegistry& nodes) {
+  nodes.add({"vendor.t.make",
+             PureHandler([](const NodeInvocation&) -> NodeOutcome { return NodeCompleted{R"({"made":"by hand"})"}; })});
+}
+
 /// Runs that have ended in each way, that wait for each thing, that others have started, and forks of them.
 struct ManyRuns : EngineRig {
   RunId finished, failed, cancelled, gate, event, delay, retry, flight, paused, scoped;
@@ -98,6 +104,7 @@ struct ManyRuns : EngineRig {
 
   ManyRuns() {
     options.nodes.add({"vendor.t.flight", SyncHandler([](NodeContext&) -> NodeOutcome { return NodeCompleted{}; })});
+    add_maker(options.nodes);
     options.executor = std::make_shared<NoExecutor>();
     add_workflows();
     CreateRun tagged{.workflow_id = "plain", .tags = {"red", "", "zero\0byte", std::string(300, 't')}};
@@ -145,7 +152,7 @@ struct ManyRuns : EngineRig {
     add(WorkflowText("plain")
             .node("a", "core.setVariable", R"({"name":"v"})", R"({"value":{"type":"static","value":"kept"}})")
             .variable(R"({"name":"v","type":"string","defaultValue":"x"})")
-            .node("b", "core.noop", "{}", "{}", R"(,"artifactType":"doc")")
+            .node("b", "vendor.t.make", "{}", "{}", R"(,"artifactType":"doc")")
             .edge("a", "b"));
     add(WorkflowText("fails").node("f", "core.fail"));
     add(WorkflowText("sleeper").node("wait", "core.delay", R"({"ms":60000})"));
