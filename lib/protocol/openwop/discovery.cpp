@@ -152,8 +152,10 @@ void add_interrupts(json::ObjectWriter& document, const SurfaceParts& surface) {
   if (surface.tokens) profiles += R"(,"openwop-interrupt-external-event")";
   interrupts.raw("profiles", profiles + "]");
   interrupts.boolean("signedCallbackTokens", surface.tokens.has_value());
-  // An event is recorded in the log of its run; its key is remembered as long as any.
-  interrupts.integer("externalEventRetentionSeconds", surface.options.idempotency_retention_ms / 1000);
+  // An event is recorded in the log of its run, which may go before its key is forgotten.
+  const std::int64_t kept_ms = surface.engine.options().finished_run_retention_ms;
+  const std::int64_t key_ms = surface.options.idempotency_retention_ms;
+  interrupts.integer("externalEventRetentionSeconds", (kept_ms > 0 ? std::min(kept_ms, key_ms) : key_ms) / 1000);
 }
 
 std::string capabilities_document(const SurfaceParts& surface) {
