@@ -97,7 +97,7 @@ Status StrayRows::search_prefix(const std::string& prefix, Judge judge) {
 /// Looks at the first row behind each known kind, not at all of them.
 Status StrayRows::search_unknown() {
   // Everything that docs/architecture.md lists, and the indexes under `I`.
-  const std::string_view known = "ACEFHIKLMNQRTUVWXY";
+  const std::string_view known = "ACEFHIKLMNPQRTUVWXY";
   const std::string_view indexes = "cgipswx";
   const auto search = [this](const std::string& before, std::string_view letters) -> Status {
     for (std::string begin = before;;) {
