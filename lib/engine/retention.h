@@ -68,6 +68,7 @@ class Retention {
 
   // What is gone and has rows left (retention_removal.cpp).
   [[nodiscard]] Status plan_removal(Step& step);
+  [[nodiscard]] Status gone_from(const std::string& from, std::vector<Gone>& out) const;
   [[nodiscard]] Status remove_rest(const Gone& gone, Transaction& transaction);
   [[nodiscard]] Result<bool> release(const Gone& gone, Transaction& transaction);
   [[nodiscard]] Result<bool> erase_some(const std::string& prefix, Transaction& transaction) const;
@@ -85,6 +86,9 @@ class Retention {
   const Store& store_;
   GroupCommit& commits_;
   const EngineOptions& options_;
+
+  /// Of the timekeeper: where the search for what is gone begins; empty: at the beginning.
+  std::string removing_from_ = {};
 
   mutable std::mutex mutex_;
   /// Commits under way.

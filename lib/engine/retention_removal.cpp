@@ -1,4 +1,6 @@
 // The second step of a removal: the rows that are left of a run that nobody knows any more.
+#include <algorithm>
+
 #include "engine/agent_services.h"
 #include "engine/artifacts.h"
 #include "engine/child_rows.h"
@@ -60,14 +62,14 @@ Result<Need> need_of_forks(const Store& store, const RunId& run) {
 }  // namespace
 
 Status Retention::plan_removal(Step& step) {
+  // What has been removed leaves marks in the store that a scan has to pass over, so it begins where the last one
+  // ended.
   std::vector<Gone> all;
-  const std::string prefix = retention_prefix(RetentionRow::removing);
-  auto scanned = store_.scan({prefix, prefix_end(prefix), false}, [&](std::string_view key, std::string_view row) {
-    if (key.size() == prefix.size() + RunId::kBytes) {
-      all.push_back({RunId::from_bytes(key.substr(prefix.size())), std::string(row)});
-    }
-    return all.size() < kRunsPerStep;
-  });
+  auto scanned = gone_from(removing_from_, all);
+  if (scanned && all.empty() && !removing_from_.empty()) {
+    removing_from_.clear();
+    scanned = gone_from(removing_from_, all);
+  }
   if (!scanned) return scanned;
   if (all.empty()) {
     const std::lock_guard lock(mutex_);
@@ -79,7 +81,19 @@ Status Retention::plan_removal(Step& step) {
     transaction.require_equals(removing_key(gone.run), gone.row);
     if (auto planned = remove_rest(gone, transaction); !planned) return planned;
   }
+  removing_from_ = removing_key(all.front().run);
   return {};
+}
+
+Status Retention::gone_from(const std::string& from, std::vector<Gone>& out) const {
+  const std::string prefix = retention_prefix(RetentionRow::removing);
+  return store_.scan({std::max(from, prefix), prefix_end(prefix), false},
+                     [&](std::string_view key, std::string_view row) {
+                       if (key.size() == prefix.size() + RunId::kBytes) {
+                         out.push_back({RunId::from_bytes(key.substr(prefix.size())), std::string(row)});
+                       }
+                       return out.size() < kRunsPerStep;
+                     });
 }
 
 /// As much as one commit holds; with the last of it goes the row that says that something is left.

@@ -205,6 +205,7 @@ TEST_CASE("logs of three engine versions are frozen, and each is read, folded an
     rig.add(WorkflowText("w").variable(R"({"name":"v","type":"number"})").node("a", "core.noop"));
     const RunId run = rig.create("w");
     // The run's own log is replaced by the frozen bytes, as they would lie there.
+    rig.damages_rows = true;
     Transaction transaction;
     std::vector<std::string> keys;
     const std::string prefix = Log::run_prefix(run) + '\x02';

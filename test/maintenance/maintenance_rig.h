@@ -103,6 +103,7 @@ struct ManyRuns : EngineRig {
   RunId parent, child, grown_up, replay, branch, branch_of_branch;
 
   ManyRuns() {
+    damages_rows = true;
     options.nodes.add({"vendor.t.flight", SyncHandler([](NodeContext&) -> NodeOutcome { return NodeCompleted{}; })});
     add_maker(options.nodes);
     options.executor = std::make_shared<NoExecutor>();

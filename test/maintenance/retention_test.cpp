@@ -320,6 +320,7 @@ TEST_CASE("a store that fails for a moment is asked again, and a run that is dam
   RetentionRig rig;
   const RunId run = rig.create("plain");
   const RunId damaged = rig.create("plain");
+  rig.damages_rows = true;
   put_row(*rig.store, Log::header_key(damaged), "{");
   rig.watched->allowed = 0;
   rig.advance(kDayMs);

@@ -138,6 +138,7 @@ TEST_CASE("no damage of any row makes a check or a rebuild crash, and what is re
 
 TEST_CASE("the audit chain is checked: entries, head, roots, signatures") {
   EngineRig rig;
+  rig.damages_rows = true;
   const std::string key(32, 'k');
   AuditOptions audit{.store = rig.store, .signing_key = key, .clock = rig.clock, .threads = 0, .checkpoint_entries = 3};
   auto log = AuditLog::open(audit);

@@ -14,6 +14,7 @@ struct AuditRig : EngineRig {
   std::shared_ptr<AuditLog> audit;
 
   AuditRig() {
+    damages_rows = true;
     audit_options.threads = 0;
     audit_options.signing_key = std::string(32, 'k');
   }

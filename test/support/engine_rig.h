@@ -8,6 +8,7 @@
 #include "openwop/ai_provider.h"
 #include "openwop/engine.h"
 #include "openwop/memory_store.h"
+#include "openwop/store_check.h"
 #include "support/catch.h"
 
 namespace openwop::test {
@@ -66,6 +67,8 @@ struct EngineRig {
   std::shared_ptr<ManualClock> clock = std::make_shared<ManualClock>(kStartMs);
   EngineOptions options;
   std::unique_ptr<Engine> engine;
+  /// The test changes rows behind the engine's back.
+  bool damages_rows = false;
 
   EngineRig() {
     options.threads = 0;
@@ -73,6 +76,17 @@ struct EngineRig {
     add_builtin_nodes(options.nodes);
     add_fixture_nodes(options.nodes);
     add_ai_nodes(options.nodes);
+  }
+
+  EngineRig(const EngineRig&) = delete;
+  EngineRig& operator=(const EngineRig&) = delete;
+  /// Whatever a test does, the rows of its store say in the end what the logs say.
+  ~EngineRig() {
+    engine.reset();
+    if (damages_rows) return;
+    const auto checked = check_store(
+        {.store = store, .on_finding = [](const StoreFinding& finding) { UNSCOPED_INFO(finding.to_json()); }});
+    CHECK((checked.ok() && checked->findings == 0));
   }
 
   /// Opens the engine, or opens it again on the same store as after a restart.
