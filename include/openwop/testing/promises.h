@@ -69,8 +69,8 @@ class RunInvariants {
 
  private:
   bool check_run(const RunId& run, const std::string& head_row, const std::string& last_batch_key);
-  void check_events(const RunId& run, FoldedRun& folded, std::uint64_t seen);
-  void check_head(const RunId& run, FoldedRun& folded);
+  std::int64_t check_events(const RunId& run, FoldedRun& folded, std::uint64_t seen);
+  void check_head(const RunId& run, FoldedRun& folded, std::int64_t changed_ms);
   void check_derived_rows();
 
   std::shared_ptr<Medium> medium_;
