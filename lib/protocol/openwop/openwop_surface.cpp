@@ -216,16 +216,26 @@ int status_of(const http::Reply& reply) {
   return std::get<std::unique_ptr<http::EventStream>>(reply)->head().status;
 }
 
+/// The path without its query, which may hold secrets by mistake, and without the token that may end it. Anyone may
+/// send anything: what a log line quotes is bounded.
+std::string logged_path(std::string_view target) {
+  constexpr std::size_t kMaxBytes = 256;
+  constexpr std::string_view kBeforeToken = "/interrupts/";
+  const std::string_view path = target.substr(0, target.find('?'));
+  const auto at = path.find(kBeforeToken);
+  const bool by_run = at != std::string_view::npos && path.substr(0, at).find("/runs/") != std::string_view::npos;
+  if (at == std::string_view::npos || by_run) return std::string(path.substr(0, kMaxBytes));
+  return std::string(path.substr(0, std::min(at + kBeforeToken.size(), kMaxBytes))).append("{token}");
+}
+
 void log_request(const SurfaceParts& surface, const http::Request& request, const ApiKey* key, int status,
                  std::int64_t began_ms) {
-  const std::string_view target = request.target;
-  // Anyone may send anything: what a log line quotes is bounded and is text. Queries may hold secrets by mistake.
-  const std::string_view path = target.substr(0, std::min<std::size_t>(target.find('?'), 256));
+  const std::string path = logged_path(request.target);
   std::string fields;
   {
     json::ObjectWriter object(fields);
     object.string("method", is_plain_text(request.method) ? std::string_view(request.method) : "?");
-    object.string("path", is_plain_text(path) ? path : "?");
+    object.string("path", is_plain_text(path) ? std::string_view(path) : "?");
     object.integer("status", status);
     object.integer("tookMs", surface.engine.now_ms() - began_ms);
     if (key != nullptr) object.string("keyId", key->id).string("tenant", key->tenant);
