@@ -60,9 +60,13 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 bool segment_matches(std::string_view pattern, std::string_view segment) {
   if (!pattern.starts_with('{')) return pattern == segment;
   const std::string_view verb = pattern.substr(pattern.find('}') + 1);
-  const auto colon = segment.rfind(':');
-  const std::string_view given = colon == std::string_view::npos ? std::string_view() : segment.substr(colon);
-  return given == verb && segment.size() > given.size();
+  if (verb.empty()) return !segment.empty() && segment.find(':') == std::string_view::npos;
+  // Whoever escapes a whole segment escapes the colon too.
+  for (const char* colon : {":", "%3A", "%3a"}) {
+    const std::string end = colon + std::string(verb.substr(1));
+    if (segment.size() > end.size() && segment.ends_with(end)) return true;
+  }
+  return false;
 }
 
 bool path_matches(std::string_view pattern, std::string_view path) {

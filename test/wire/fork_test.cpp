@@ -157,3 +157,34 @@ TEST_CASE("the overlay of a branch is laid over the source's options", "[wire][f
   CHECK(json::equal(snapshot.at({"metadata"}), R"({"c":3})"));
   CHECK(json::equal(snapshot.at({"tags"}), R"(["old"])"));
 }
+
+TEST_CASE("discovery tells which modes of forks there are, and each of them is there", "[wire][fork]") {
+  ForkSurfaceRig rig;
+  const Answer discovery = rig.get("/.well-known/openwop", {}, "");
+  CHECK(discovery.at({"replay", "supported"}) == "true");
+  CHECK(discovery.at({"capabilities", "replay"}) == discovery.at({"replay"}));
+  std::size_t modes = 0;
+  const std::string source = rig.run("wire-noop");
+  json::for_each_element(discovery.at({"replay", "modes"}), [&](std::string_view mode) {
+    CHECK(rig.fork(source, R"({"fromSeq":0,"mode":)" + std::string(mode) + "}").status == 201);
+    return ++modes != 0;
+  });
+  CHECK(modes == 2);
+}
+
+TEST_CASE("the colon of a verb may come as an escape; one that belongs to an id stays with it", "[wire][fork]") {
+  ForkSurfaceRig rig;
+  const std::string source = rig.run("wire-sleep");
+  for (const char* colon : {"%3A", "%3a"}) {
+    const Answer forked = rig.post("/v1/runs/" + source + colon + "fork", R"({"fromSeq":0,"mode":"branch"})");
+    CHECK(forked.status == 201);
+    CHECK(forked.at({"sourceRunId"}) == source);
+  }
+  CHECK(rig.post("/v1/runs/" + source + "%3Apause", "{}").status == 202);
+  CHECK(rig.post("/v1/runs/" + source + "%3Aresume", "{}").status == 202);
+  // An id that is followed by nothing, or a verb that is none.
+  CHECK(rig.post("/v1/runs/%3Afork", R"({"fromSeq":0,"mode":"branch"})").status == 405);
+  CHECK(rig.post("/v1/runs/" + source + "%3Acopy", "{}").status == 405);
+  CHECK(rig.get("/v1/runs/" + source + "%3Afork").status == 404);
+  CHECK(rig.post("/v1/runs/" + source + "/interrupts/a%3Afork", R"({"resumeValue":1})").status == 404);
+}

@@ -124,4 +124,21 @@ TEST_CASE("discovery tells what agents can do here, and no more", "[wire]") {
   CHECK(occurrences(discovery.body, R"("edit")") == 0);
 }
 
+TEST_CASE("a host without memory advertises none", "[wire]") {
+  SurfaceRig rig({}, 0, [](SurfaceRig&, EngineOptions& engine, SurfaceOptions&) { engine.max_memory_entry_bytes = 0; });
+  const Answer discovery = rig.get("/.well-known/openwop");
+  CHECK(discovery.at({"agents", "memoryBackends"}) == "[]");
+  CHECK(discovery.at({"memory"}) == R"({"supported":false})");
+  CHECK(discovery.at({"capabilities", "memory"}) == R"({"supported":false})");
+}
+
+TEST_CASE("inputs that a workflow does not declare are taken and change nothing", "[wire]") {
+  SurfaceRig rig;
+  const std::string run = rig.run("wire-sleep", R"({"delaySeconds":1})");
+  rig.advance(59'999);
+  CHECK(rig.get("/v1/runs/" + run).at({"status"}) == "running");
+  rig.advance(1);
+  CHECK(rig.get("/v1/runs/" + run).at({"status"}) == "completed");
+}
+
 }  // namespace openwop::test

@@ -1,4 +1,5 @@
 // Events through the surface without a socket: streams in every mode, resume, batches, polls, the JSON form.
+#include "support/engine_rig.h"
 #include "wire/surface_rig.h"
 
 using namespace openwop;
@@ -18,8 +19,6 @@ std::vector<std::string> lines_of(const std::string& text, const std::string& fi
   }
   return found;
 }
-
-using Lines = std::vector<std::string>;
 
 }  // namespace
 
@@ -168,6 +167,30 @@ TEST_CASE("batches hold events for their window and not beyond the end", "[wire]
   CHECK(occurrences(last, "eventId") == 2);
   CHECK(stream->next(0).kind == http::StreamFrame::Kind::end);
   CHECK(SurfaceRig::drain(*rig.stream(events_of(run, "?bufferMs=0"))).find("batch") == std::string::npos);
+}
+
+TEST_CASE("a suspension does not wait for the window of its batch", "[wire][events]") {
+  SurfaceRig rig;
+  const auto text = WorkflowText("pausing")
+                        .node("wait", "core.delay", R"({"ms":100})")
+                        .node("gate", "core.approvalGate", R"({"actions":["accept","ask"]})")
+                        .edge("wait", "gate");
+  REQUIRE(rig.engine->register_workflow(text.json()).ok());
+  const std::string run = rig.run("pausing");
+  const auto stream = rig.stream(events_of(run, "?streamMode=debug&bufferMs=5000"));
+  CHECK(SurfaceRig::drain(*stream).empty());
+  rig.advance(100);
+  const std::string batch = SurfaceRig::drain(*stream);
+  CHECK(lines_of(batch, "event") == Lines{"batch"});
+  for (const char* type : {"run.started", "node.suspended", "interrupt.requested", "approval.requested"}) {
+    CHECK(occurrences(batch, R"("type":")" + std::string(type) + "\"") == 1);
+  }
+  // What comes behind it waits for its window again.
+  REQUIRE(rig.post("/v1/runs/" + run + "/interrupts/gate", R"({"resumeValue":{"action":"ask","question":"why?"}})")
+              .status == 200);
+  CHECK(SurfaceRig::drain(*stream).empty());
+  rig.advance(5'000);
+  CHECK(lines_of(SurfaceRig::drain(*stream), "event") == Lines{"batch"});
 }
 
 TEST_CASE("silence is broken by keep-alive comments", "[wire][events]") {

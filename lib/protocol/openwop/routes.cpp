@@ -38,6 +38,13 @@ constexpr std::array kRoutes = {
 // The raw value that a segment gives for a `{name}` or `{name}:verb`, or nothing.
 std::optional<std::string_view> placeholder_value(std::string_view pattern, std::string_view segment) {
   const std::string_view verb = pattern.substr(pattern.find('}') + 1);  // with its colon, or empty
+  // Clients that escape a whole segment escape the colon too; ids that have a verb have no colons (protocol 03 trap
+  // 40).
+  if (!verb.empty() && segment.ends_with(verb.substr(1))) {
+    const std::string_view before = segment.substr(0, segment.size() - (verb.size() - 1));
+    const bool escaped = before.size() > 3 && (before.ends_with("%3A") || before.ends_with("%3a"));
+    if (escaped) return before.substr(0, before.size() - 3);
+  }
   const auto colon = segment.rfind(':');
   const std::string_view given = colon == std::string_view::npos ? std::string_view{} : segment.substr(colon);
   if (given != verb) return std::nullopt;
