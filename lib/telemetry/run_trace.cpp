@@ -170,10 +170,9 @@ void RunTrace::run_ended(const Told& told) {
 
 // What the end of the run ends with it.
 void RunTrace::end_everything(const Told& told) {
-  const bool cancelled = told.event.type == EventType::run_cancelled;
   while (!interrupts_.empty()) {
     const std::string id = interrupts_.begin()->first;
-    interrupt_ended(told, id, cancelled ? "cancelled" : "timeout");
+    interrupt_ended(told, id, "cancelled");
   }
   for (const auto& [id, node] : nodes_) {
     if (!node.suspended) node_span(told, node, "cancelled");
@@ -259,6 +258,8 @@ void RunTrace::node_ended(const Told& told) {
         .integer("attempt", node.attempt);
     told.options.log(fields);
   }
+  // A node that fails while it waits has not been answered in time, whether or not an edge takes the failure.
+  if (node.suspended) end_interrupts_of(told, event.node_id, status == "failed" ? "timeout" : "cancelled");
   // A node that waits has ended its span; one that is skipped never had any.
   if (node.suspended || status == "skipped") return;
   if (const auto cost = cost_of(event)) cost_recorded(told, node, *cost);
@@ -310,13 +311,23 @@ void RunTrace::interrupt_requested(const Told& told) {
                           .since_ms = event.time_ms,
                           .sequence = event.sequence,
                           .node_span = nearest_span(event.node_id),
-                          .node_id = std::string(event.node_id)};
+                          .node_id = std::string(event.node_id),
+                          .count = ++interrupt_count_};
   told.measure(Metric::interrupt_requested, 1, {{"openwop.interrupt_kind", interrupt.kind}});
   interrupts_.insert_or_assign(text_of(event.payload, "interruptId"), std::move(interrupt));
 }
 
 void RunTrace::interrupt_resolved(const Told& told) {
   interrupt_ended(told, text_of(told.event.payload, "interruptId"), "resolved");
+}
+
+void RunTrace::end_interrupts_of(const Told& told, std::string_view node_id, std::string_view status) {
+  const auto of_node = [&](const auto& entry) { return entry.second.node_id == node_id; };
+  for (;;) {
+    const auto at = std::find_if(interrupts_.begin(), interrupts_.end(), of_node);
+    if (at == interrupts_.end()) return;
+    interrupt_ended(told, std::string(at->first), status);
+  }
 }
 
 void RunTrace::interrupt_ended(const Told& told, const std::string& id, std::string_view status) {
@@ -333,6 +344,7 @@ void RunTrace::interrupt_ended(const Told& told, const std::string& id, std::str
   record.attributes.emplace_back("openwop.node_id", interrupt.node_id);
   record.attributes.emplace_back("openwop.interrupt_kind", interrupt.kind);
   record.attributes.emplace_back("openwop.interrupt_id", id);
+  record.attributes.emplace_back("openwop.interrupt_count", interrupt.count);
   record.attributes.emplace_back("openwop.run_status", std::string(status));
   told.options.spans->add(std::move(record));
 }

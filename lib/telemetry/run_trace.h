@@ -42,6 +42,8 @@ class RunTrace {
     std::uint64_t sequence = 0;
     SpanId node_span{};
     std::string node_id;
+    /// Of those that the run has asked for, this one included.
+    std::int64_t count = 0;
   };
   struct Cap {
     std::string kind;
@@ -64,6 +66,7 @@ class RunTrace {
   void interrupt_requested(const Told& told);
   void interrupt_resolved(const Told& told);
   void interrupt_ended(const Told& told, const std::string& id, std::string_view status);
+  void end_interrupts_of(const Told& told, std::string_view node_id, std::string_view status);
   void cap_breached(const Told& told);
   void diverged(const Told& told);
   void orchestrator_decided(const Told& told);
@@ -80,6 +83,7 @@ class RunTrace {
   std::uint64_t next_sequence_ = 0;
   std::map<std::string, OpenNode, std::less<>> nodes_;
   std::map<std::string, OpenInterrupt, std::less<>> interrupts_;
+  std::int64_t interrupt_count_ = 0;
   std::optional<Cap> cap_;
   bool diverged_ = false;
 };
