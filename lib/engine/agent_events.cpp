@@ -51,6 +51,24 @@ ReasoningVerbosity verbosity_of(const EngineOptions& options, std::string_view c
   return options.reasoning_verbosity;
 }
 
+/// A confidence that is no number of 0 to 1 counts for nothing; readers of the log, and of the debug bundle, are told
+/// what it was (protocol 03 §7.4).
+void set_aside_bad_confidence(std::string& decided) {
+  const auto confidence = json::member(decided, "confidence");
+  if (!confidence) return;
+  const double value = json::as_number(*confidence).value_or(-1);
+  if (value >= 0 && value <= 1) return;
+  std::string out;
+  {
+    json::ObjectWriter writer(out);
+    json::for_each_member(decided, [&](std::string_view key, std::string_view member) {
+      writer.raw_member(json::key_is(key, "confidence") ? "ignoredConfidence" : json::unescape(key), member);
+      return true;
+    });
+  }
+  decided = std::move(out);
+}
+
 /// False: the event is suppressed.
 bool shape_reasoning(const EngineOptions& options, std::string_view configurable, Event& event) {
   const ReasoningVerbosity verbosity = verbosity_of(options, configurable);
@@ -97,6 +115,7 @@ Result<std::optional<Event>> admit_agent_event(const EngineOptions& options, std
     if (agent.empty()) return invalid("'" + std::string(event_name(event.type)) + "' needs an agentId");
     set_member(event.payload, "agentId", json::quoted(agent));
   }
+  if (event.type == EventType::agent_decided) set_aside_bad_confidence(event.payload);
   if (event.type == EventType::agent_reasoned && !shape_reasoning(options, configurable, event)) {
     return std::optional<Event>();
   }

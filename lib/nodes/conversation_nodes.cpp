@@ -1,5 +1,4 @@
 // core.conversationGate (protocol 03 §4), and what nodes of agents share.
-#include <cmath>
 
 #include "nodes/agent_nodes.h"
 #include "nodes/builtin_nodes.h"
@@ -8,7 +7,9 @@
 namespace openwop::nodes {
 
 bool is_low(const NodeInvocation& node, double confidence) {
-  if (!std::isfinite(confidence)) return false;
+  // A confidence that is none holds up nobody (protocol 03 §7.4); NaN is not between the bounds either.
+  const bool is_confidence = confidence >= 0 && confidence <= 1;
+  if (!is_confidence) return false;
   const auto asked = json::member(node.configurable, "escalationThreshold");
   const double threshold =
       asked ? json::as_number(*asked).value_or(kDefaultEscalationThreshold) : kDefaultEscalationThreshold;

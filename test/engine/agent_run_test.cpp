@@ -226,7 +226,11 @@ TEST_CASE("a dispatch past its cap breaches it") {
   rig.tick();
   CHECK(rig.status(run) == RunStatus::failed);
   CHECK(rig.view(run).state.children.size() == 3);
-  CHECK(rig.count(run, "cap.breached") == 1);
+  REQUIRE(rig.count(run, "cap.breached") == 1);
+  for (const auto& event : rig.events(run)) {
+    if (event.type != "cap.breached") continue;
+    CHECK(event.payload == R"({"kind":"dispatch-iterations","limit":3,"observed":4,"nodeId":"dispatch"})");
+  }
 }
 
 TEST_CASE("a dispatch loop may run more often than loops of refinement") {

@@ -65,6 +65,11 @@ const Case kCases[] = {
     {with_node(R"("inputs":{},"agent":{"agentId":"ab"})"),
      {"/nodes/0/agent/agentId: String should be no fewer than 3 characters in length."}},
     {with_node(R"("inputs":{},"agent":{"agentId":"abc","modelClass":"chat"})"), {}},
+    {with_node(
+         R"("inputs":{},"agent":{"agentId":"abc","name":"n","version":"1","memoryRef":"m","sourceManifestId":"s"})"),
+     {}},
+    {with_node(R"("inputs":{},"agent":{"agentId":"abc","iterationCap":3})"),
+     {"/nodes/0/agent/iterationCap: is not a member of this object"}},
     {with_node(R"("inputs":{},"outputSensitivity":{"x":1})"), {"/nodes/0/outputSensitivity/x: has the wrong type"}},
     {{.settings = R"({"logLevel":"loud","timeout":1.5,"own":true})"},
      {"/settings/logLevel: has no known value", "/settings/timeout: has the wrong type"}},
@@ -91,6 +96,20 @@ TEST_CASE("the schema points at what it refuses") {
     std::sort(found.begin(), found.end());
     std::sort(expected.begin(), expected.end());
     CHECK(found == expected);
+  }
+}
+
+TEST_CASE("a node's agent is of a class that runs know, not of one that only manifests know") {
+  for (const char* known : {"reasoning", "tool-using", "chat", "code", "vision", "multimodal", "embedding",
+                            "classification", "retrieval"}) {
+    INFO(known);
+    const auto agent = R"("inputs":{},"agent":{"agentId":"abc","modelClass":")" + std::string(known) + "\"}";
+    CHECK(schema_lines(with_node(agent).text()).empty());
+  }
+  for (const char* other : {"writing", "coding", "research", "general", "Chat", ""}) {
+    INFO(other);
+    const auto agent = R"("inputs":{},"agent":{"agentId":"abc","modelClass":")" + std::string(other) + "\"}";
+    CHECK(schema_lines(with_node(agent).text()) == Lines{"/nodes/0/agent/modelClass: has no known value"});
   }
 }
 
