@@ -434,6 +434,41 @@ void RunTurn::take_recorded(std::size_t node, const RecordedEvent& event) {
   if (event.event.type == EventType::channel_written) set_off_triggers(event.event);
 }
 
+// ---- decisions ----
+
+/// What the orchestrator decided in the execution that is repeated here; nothing when it is decided now.
+std::optional<Event> RunTurn::recorded_decision(std::size_t node) {
+  const std::string& id = node_at(node).id;
+  const auto is_decision = [&](const RecordedEvent& recorded) {
+    return recorded.event.type == EventType::run_orchestrator_decided && recorded.event.node_id == id;
+  };
+  const auto inherited = std::find_if(catch_up_.begin(), catch_up_.end(), is_decision);
+  if (inherited != catch_up_.end()) return inherited->event;
+  if (!run_.replay) return std::nullopt;
+  if (run_.replay->lost()) {
+    const auto outcome = run_.replay->outcome_of(id);
+    const auto decided = std::find_if(outcome.begin(), outcome.end(), is_decision);
+    return decided == outcome.end() ? std::nullopt : std::optional(decided->event);
+  }
+  const RecordedEvent* const next = run_.replay->next();
+  return next != nullptr && is_decision(*next) ? std::optional(next->event) : std::nullopt;
+}
+
+/// A decision that was made is read, not made again: the supervisor's plan may have changed since (protocol 03 §5.4).
+void RunTurn::decide_as_recorded(std::size_t node, NodeOutcome& outcome) {
+  if (!std::holds_alternative<NodeCompleted>(outcome)) return;
+  const auto decided = recorded_decision(node);
+  if (!decided) return;
+  NodeCompleted& completed = std::get<NodeCompleted>(outcome);
+  const auto decision = json::member(decided->payload, "decision").value_or("null");
+  for (Event& event : completed.events) {
+    if (event.type != EventType::run_orchestrator_decided || event.payload == decided->payload) continue;
+    event.payload = decided->payload;
+    completed.outputs.clear();
+    json::ObjectWriter(completed.outputs).raw("decision", decision);
+  }
+}
+
 const RunId& executor_of(const Run& run) { return run.replay ? run.replay->executor() : run.id; }
 
 }  // namespace openwop::runtime

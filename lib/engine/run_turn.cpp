@@ -402,6 +402,7 @@ void RunTurn::run_pure(std::size_t node, const PureHandler& handler, std::string
 }
 
 void RunTurn::finish_node(std::size_t node, NodeOutcome outcome) {
+  if (node_at(node).type_id == kSupervisorType) decide_as_recorded(node, outcome);
   if (auto* completed = std::get_if<NodeCompleted>(&outcome)) return complete_node(node, std::move(*completed));
   if (auto* failure = std::get_if<Failure>(&outcome)) return fail_node(node, std::move(*failure));
   if (auto* suspend = std::get_if<NodeSuspend>(&outcome)) return suspend_node(node, std::move(*suspend));

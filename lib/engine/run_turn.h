@@ -165,6 +165,8 @@ class RunTurn {
   bool follow_node(std::size_t node, const NodeState& state, const Event& event);
   void take_as_it_is();
   void take_recorded(std::size_t node, const RecordedEvent& event);
+  [[nodiscard]] std::optional<Event> recorded_decision(std::size_t node);
+  void decide_as_recorded(std::size_t node, NodeOutcome& outcome);
   void copy(const RecordedEvent& original);
   [[nodiscard]] Result<EdgeChoice> recorded_choice(std::size_t node, const Event& event, bool failed) const;
   void apply_given(const RunCommand& command, const Event& event);

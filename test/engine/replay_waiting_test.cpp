@@ -216,6 +216,54 @@ TEST_CASE("a replay reads an orchestrator's decisions and starts no worker", "[e
   CHECK(runs_of(rig, "conformance-noop") == 2);
 }
 
+TEST_CASE("a replay keeps to its source's decisions when the supervisor's plan has changed", "[engine][replay]") {
+  ForkEngineRig rig;
+  bool writes_more = false;
+  rig.options.nodes.add({"t.pure", PureHandler([&](const NodeInvocation&) -> NodeOutcome {
+                           NodeCompleted completed;
+                           if (writes_more) completed.variables.push_back({"v", "1"});
+                           return completed;
+                         })});
+  const auto team = [](const std::string& plan) {
+    return WorkflowText("team")
+        .node("first", "t.pure")
+        .node("supervisor", "core.orchestrator.supervisor", R"({"mockDecisions":[)" + plan + "]}")
+        .node("dispatch", "core.dispatch", "{}")
+        .edge("first", "supervisor")
+        .edge("supervisor", "dispatch")
+        .edge("dispatch", "supervisor");
+  };
+  for (const char* id : {"old", "new"}) rig.add(WorkflowText(id).node("n", "core.noop"));
+  rig.add(team(R"({"kind":"next-worker","nextWorkerIds":["old"]},{"kind":"next-worker","nextWorkerIds":["old"]})"));
+  const RunId source = rig.create("team");
+  rig.tick();
+  REQUIRE(rig.status(source) == RunStatus::completed);
+  REQUIRE(runs_of(rig, "old") == 2);
+  rig.add(team(R"({"kind":"next-worker","nextWorkerIds":["new"]})"));
+  check_replays(rig, source);
+
+  // Also once the two have gone different ways.
+  writes_more = true;
+  const RunId lost = rig.replay(source);
+  CHECK(rig.status(lost) == RunStatus::completed);
+  CHECK(rig.member(rig.divergence(lost), "divergenceKind") == R"("extra")");
+  Lines decisions[2];
+  for (const auto& [run, into] : {std::pair(source, 0), std::pair(lost, 1)}) {
+    for (const auto& event : rig.events(run)) {
+      if (event.type == "runOrchestrator.decided") decisions[into].push_back(event.payload);
+    }
+  }
+  CHECK(decisions[0].size() == 3);
+  CHECK(decisions[1] == decisions[0]);
+  CHECK(runs_of(rig, "old") == 2);
+  CHECK(runs_of(rig, "new") == 0);
+
+  // A branch decides anew.
+  const RunId branch = rig.branch(source, 1);
+  CHECK(rig.status(branch) == RunStatus::completed);
+  CHECK(runs_of(rig, "new") == 1);
+}
+
 TEST_CASE("a replay does not pause, and says nothing of the source's pauses", "[engine][replay]") {
   ForkEngineRig rig;
   rig.add(WorkflowText("w").node("a", "core.delay", R"({"ms":5000})").node("b", "core.noop").edge("a", "b"));
@@ -234,4 +282,27 @@ TEST_CASE("a replay does not pause, and says nothing of the source's pauses", "[
   CHECK(rig.status(fork) == RunStatus::completed);
   CHECK(rig.divergence(fork).empty());
   CHECK(rig.count(fork, "run.paused") == 0);
+}
+
+TEST_CASE("a branch behind a pause of its source runs on", "[engine][fork]") {
+  ForkEngineRig rig;
+  rig.add(WorkflowText("w").node("a", "core.delay", R"({"ms":5000})").node("b", "core.noop").edge("a", "b"));
+  for (const DrainPolicy policy : {DrainPolicy::drain_current_node, DrainPolicy::immediate}) {
+    const RunId source = rig.create("w");
+    rig.tick();
+    REQUIRE(rig.engine->pause_run({.run_id = source, .drain_policy = policy}).ok());
+    REQUIRE(rig.status(source) == RunStatus::paused);
+    const std::uint64_t paused = sequence_of(rig, source, "run.paused");
+    const RunId branch = rig.branch(source, paused);
+    // The branch's history ends with the pause itself only where something came behind it.
+    REQUIRE(rig.engine->resume_run({.run_id = source}).ok());
+    const RunId behind = rig.branch(source, paused + 1);
+    CHECK(rig.view(behind).state.next_sequence > paused);
+    rig.advance(5'000);
+    for (const RunId& run : {source, branch, behind}) CHECK(rig.status(run) == RunStatus::completed);
+    CHECK(rig.count(branch, "run.paused") == 0);
+    CHECK(rig.count(behind, "run.paused") == 1);
+    CHECK(rig.count(behind, "run.resumed") == 0);
+    CHECK(rig.events(behind)[paused].type == "run.paused");
+  }
 }
