@@ -59,6 +59,25 @@ TEST_CASE("the turns of a made-up conversation are the same in every run") {
   CHECK(turns == 4);
 }
 
+TEST_CASE("a conversation's id is its run, node and attempt, and the same after a restart") {
+  EngineRig rig;
+  rig.add(gate(R"({"prompt":"Hello?"})"));
+  const RunId run = rig.create("talk");
+  rig.tick();
+  rig.open();
+  REQUIRE(say(rig, run, R"({"operation":"exchange","turn":{"content":"hi"}})").ok());
+  rig.open();
+  REQUIRE(say(rig, run, R"({"operation":"close","outcome":1})").ok());
+  std::size_t told = 0;
+  for (const auto& event : rig.events(run)) {
+    if (!event.type.starts_with("conversation.")) continue;
+    ++told;
+    CHECK(json::member(event.payload, "conversationId") == json::quoted(run.text() + ":convo:0"));
+  }
+  CHECK(told == 3);
+  CHECK(output(rig, run, "conversationId") == json::quoted(run.text() + ":convo:0"));
+}
+
 TEST_CASE("each turn of a conversation names the one before as its cause, the first one the suspension") {
   EngineRig rig;
   rig.add(gate(R"({"mockAutoResume":true})"));

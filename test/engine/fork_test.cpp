@@ -284,6 +284,34 @@ TEST_CASE("a fork runs the newest definition; what history took stays taken", "[
   CHECK(rig.view(fork).header.workflow_digest != rig.view(source).header.workflow_digest);
 }
 
+TEST_CASE("a fork of a run whose workflow is not registered any more is refused", "[engine][fork]") {
+  ForkEngineRig rig;
+  rig.add(three_nodes());
+  const RunId source = rig.create("three");
+  // No call takes a definition away; a host that prunes its store does.
+  std::vector<std::string> keys;
+  REQUIRE(rig.store
+              ->scan({"Wl", "Wm", false},
+                     [&](std::string_view key, std::string_view) {
+                       keys.emplace_back(key);
+                       return true;
+                     })
+              .ok());
+  REQUIRE(keys.size() == 1);
+  Transaction pruned;
+  pruned.erase(keys.front());
+  REQUIRE(rig.store->commit(pruned, Durability::sync).ok());
+  rig.open();
+  for (const ForkMode mode : {ForkMode::replay, ForkMode::branch}) {
+    const auto refused = rig.try_fork(source, 1, mode);
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().code == ErrorCode::fork_refused);
+    CHECK(http_status(refused.error().code) == 422);
+    CHECK(json::member(refused.error().details, "sourceRunId") == json::quoted(source.text()));
+  }
+  CHECK(rig.status(source) == RunStatus::completed);
+}
+
 TEST_CASE("state_at gives the state after any event; a diff names what differs and the first differing event",
           "[engine][fork]") {
   ForkEngineRig rig;

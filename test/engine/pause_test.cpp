@@ -212,6 +212,39 @@ TEST_CASE("a node that suspends while the run drains is paused with it, and answ
   CHECK(rig.status(run) == RunStatus::completed);
 }
 
+TEST_CASE("an interrupt's deadline that passes while the run is paused takes effect with the resume") {
+  Pauses rig;
+  const auto ask = NodeSuspend{.kind = InterruptKind::approval,
+                               .data = R"({"artifactId":"a","artifactType":"b","title":"c","actions":["accept"]})",
+                               .timeout_ms = 1'000};
+  const RunId late = rig.create("work");
+  const RunId early = rig.create("work");
+  rig.tick();
+  REQUIRE(rig.held.size() == 2);
+  for (const RunId& run : {late, early}) REQUIRE(rig.pause(run).ok());
+  for (auto& held : rig.held) held.done(ask);
+  rig.tick();
+  rig.advance(999);
+  REQUIRE(rig.resume(early).ok());
+  CHECK(rig.status(early) == RunStatus::waiting_approval);
+  rig.advance(1);
+  CHECK(rig.status(early) == RunStatus::failed);
+  rig.advance(100'000);
+  CHECK(rig.status(late) == RunStatus::paused);
+  CHECK(rig.count(late, "node.failed") == 0);
+  // Nothing of it is kept in memory.
+  rig.open();
+  rig.tick();
+  CHECK(rig.status(late) == RunStatus::paused);
+  REQUIRE(rig.resume(late).ok());
+  CHECK(rig.status(late) == RunStatus::failed);
+  for (const RunId& run : {late, early}) {
+    CHECK(json::member(rig.view(run).state.error, "code") == R"("interrupt_timeout")");
+  }
+  const Lines end = rig.tail(late, rig.history(late).size() - 4);
+  CHECK(end == Lines{"run.resumed", "approval.received(hold)", "node.failed(hold)", "run.failed"});
+}
+
 TEST_CASE("the run's timeout does not count the time that it was paused") {
   Pauses rig;
   rig.add(WorkflowText("limited").node("hold", "t.hold").settings(R"({"timeout":10000})"));
