@@ -136,9 +136,8 @@ void load(const Hosts& hosts, std::uint64_t seed, Acknowledged& seen, const std:
       std::atomic<int> won{0};
       const auto resolve = [&](std::uint64_t voter) {
         Caller other(hosts, seed * 1'000'003 + static_cast<std::uint64_t>(n) * 2 + voter);
-        const Answer answer =
-            other.post("/v1/runs/" + run + "/approvals/gate", R"({"action":"accept"})",
-                       key + "-" + std::to_string(voter), stop);
+        const Answer answer = other.post("/v1/runs/" + run + "/approvals/gate", R"({"action":"accept"})",
+                                         key + "-" + std::to_string(voter), stop);
         if (answer.status == 200) won.fetch_add(1);
       };
       if (caller.draw(3) == 0) continue;  // left for later
