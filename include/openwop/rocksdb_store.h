@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "openwop/store.h"
 
@@ -20,6 +21,9 @@ struct RowKind {
   /// The id ends the key, and what comes before it tells kinds apart; otherwise it follows the prefix.
   bool id_is_last = false;
 };
+
+/// What the engine writes for a new run.
+inline std::vector<RowKind> kinds_of_new_runs() { return {{"L", false}, {"Is", true}, {"Iw", true}}; }
 
 struct RocksDbOptions {
   /// Folder of the database; made (with parents) when `create_if_missing`.
@@ -48,9 +52,8 @@ struct RocksDbOptions {
   /// first of the two.
   std::size_t append_prefix_bytes = 18;
   /// Kinds of rows that are mostly new, in about the order of time: the memtable begins its search for a place where
-  /// the last row of the kind went. A hint costs a quarter of a KiB of memtable for each kind. Default: what a new run
-  /// writes.
-  std::vector<RowKind> ordered_kinds = {{"L"}, {"Is", true}, {"Iw", true}};
+  /// the last row of the kind went. A hint costs a quarter of a KiB of memtable for each kind.
+  std::vector<RowKind> ordered_kinds = kinds_of_new_runs();
   /// Entries of each of the two caches that answer precondition checks without a read: on keys that were required
   /// lately, and on the ends of counted keys.
   std::size_t guard_cache_entries = 65'536;

@@ -57,43 +57,31 @@ TEST_CASE("a family of runs ends the same wherever its process dies") {
 }
 
 TEST_CASE("a dispatch starts each of its workers once wherever its process dies") {
-  for (std::size_t allowed = 0;; ++allowed) {
-    INFO("dies after commit " << allowed);
-    World world;
-    world.open(world.disk);
-    world.add(WorkflowText("worker").node("wait", "core.delay", R"({"ms":100})"));
-    world.add(WorkflowText("team")
-                  .node("supervisor", "core.orchestrator.supervisor",
-                        R"({"mockDecisions":[{"kind":"next-worker","nextWorkerIds":["worker","worker"]},)"
-                        R"({"kind":"next-worker","nextWorkerIds":["worker"]}]})")
-                  .node("dispatch", "core.dispatch")
-                  .edge("supervisor", "dispatch")
-                  .edge("dispatch", "supervisor"));
-    const auto dying = std::make_shared<DyingStore>(world.disk, allowed + 1);
-    world.open(dying);
-    const auto created = world.engine->create_run({.workflow_id = "team"});
-    REQUIRE(created.ok());
-    const auto work = [&] {
-      for (int i = 0; i < 4; ++i) {
-        world.settle();
-        world.clock->advance(150);
-      }
-      world.settle();
-    };
-    work();
-    world.open(world.disk);
-    work();
-    const RunView team = world.view(created->run_id);
-    CHECK(team.state.status == RunStatus::completed);
-    CHECK(team.state.agents.decisions == 3);
-    CHECK(team.state.agents.dispatches == 3);
-    REQUIRE(world.runs("worker").size() == 3);
-    for (const RunSummary& worker : world.runs("worker")) CHECK(worker.status == RunStatus::completed);
-    CHECK(world.rows('X') == 0);
-    CHECK(world.rows('N') == 0);
-    if (!dying->died()) break;
-    REQUIRE(allowed < 60);
-  }
+  Scenario scenario;
+  scenario.workflows = {WorkflowText("worker").node("wait", "core.delay", R"({"ms":100})").json(),
+                        WorkflowText("team")
+                            .node("supervisor", "core.orchestrator.supervisor",
+                                  R"({"mockDecisions":[{"kind":"next-worker","nextWorkerIds":["worker","worker"]},)"
+                                  R"({"kind":"next-worker","nextWorkerIds":["worker"]}]})")
+                            .node("dispatch", "core.dispatch")
+                            .edge("supervisor", "dispatch")
+                            .edge("dispatch", "supervisor")
+                            .json()};
+  scenario.act = [](Host& host) {
+    const RunId team = host.create({.workflow_id = "team"});
+    host.expect(host.run_to_end(team) == RunStatus::completed, "the team is completed");
+    const auto view = host.view(team);
+    host.expect(view && view->state.agents.decisions == 3, "three decisions");
+    host.expect(view && view->state.agents.dispatches == 3, "three dispatches");
+    const auto workers = runs_of(host, "worker");
+    host.expect(workers.size() == 3, "three workers");
+    for (const RunSummary& worker : workers)
+      host.expect(worker.status == RunStatus::completed, "a worker is completed");
+  };
+  const Report report = crash_at_every_commit(scenario);
+  INFO(report.text());
+  CHECK(report.ok());
+  CHECK(report.crashes > 10);
 }
 
 TEST_CASE("a cancel reaches every descendant wherever the process dies") {

@@ -3,6 +3,7 @@
 
 #include "engine/child_rows.h"
 #include "engine/cluster_rig.h"
+#include "openwop/lease.h"
 
 using namespace openwop;
 using namespace openwop::test;
@@ -49,7 +50,7 @@ struct TwoHosts : ClusterRig {
   }
 };
 
-std::string detail(const Error& error, std::string_view name) {
+std::string told(const Error& error, std::string_view name) {
   return json::as_string(json::member(error.details, name).value_or("null")).value_or("");
 }
 
@@ -97,8 +98,8 @@ TEST_CASE("new runs are their host's own, and every other host says whose they a
   const auto refused = rig[1].engine->cancel_run({.run_id = run});
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().code == ErrorCode::not_owner);
-  CHECK(detail(refused.error(), "host") == "host-1");
-  CHECK(detail(refused.error(), "address") == "http://host-1:8080");
+  CHECK(told(refused.error(), "host") == "host-1");
+  CHECK(told(refused.error(), "address") == "http://host-1:8080");
   CHECK(rig[1].engine->pause_run({.run_id = run}).error().code == ErrorCode::not_owner);
   CHECK(rig[1].engine->resume_run({.run_id = run}).error().code == ErrorCode::not_owner);
   CHECK(rig[1]
@@ -163,7 +164,6 @@ TEST_CASE("a host that wakes late finds its handlers cancelled and their outcome
   // And it finds its place again.
   rig.settle();
   CHECK(rig[0].claimed() == 32);
-  CHECK(rig[0].changes.size() == changes);
   check_all_claimed_once(rig, {0, 1});
 }
 
@@ -237,7 +237,7 @@ TEST_CASE("what a refused host was asked to create or fork is created in a parti
   const auto created = rig[0].create("noop");
   REQUIRE_FALSE(created.ok());
   CHECK(created.error().code == ErrorCode::not_owner);
-  CHECK(detail(created.error(), "host") == "host-2");
+  CHECK(told(created.error(), "host") == "host-2");
   ForkRun fork;
   fork.source_run = source;
   fork.from_sequence = 1;

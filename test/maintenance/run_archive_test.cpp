@@ -97,7 +97,9 @@ TEST_CASE("a run is the same where it is imported: state, events, listings, arti
     if (artifact.ok()) CHECK(*elsewhere.engine->artifact(tenant, run, "b") == *artifact);
     const auto listed = [&](const EngineRig& in) {
       RunFilter filter{.tenant = tenant};
-      for (const RunSummary& each : in.engine->list_runs(filter, "", 100)->runs) {
+      const auto page = in.engine->list_runs(filter, "", 100);
+      REQUIRE(page.ok());
+      for (const RunSummary& each : page->runs) {
         if (each.run_id == run) return std::to_string(each.created_ms) + " " + std::to_string(each.changed_ms);
       }
       return std::string("not listed");

@@ -50,7 +50,7 @@ std::string fill(const std::string& folder) {
   std::string run;
   for (int i = 0; i < 5; ++i) run = server.create_run("wire-steps");
   REQUIRE_FALSE(run.empty());
-  server.wait_for_end(run);
+  CHECK(server.wait_for_end(run).at({"status"}) == "completed");
   CHECK(server.terminate() == 0);
   return run;
 }
