@@ -38,7 +38,7 @@ constexpr std::array kOptions = {
            "with --store postgres: folder of the keys that the server makes itself; none = new ones each start"},
     Option{"cluster", Values::none, "OPENWOP_CLUSTER", "", "one of several servers on one PostgreSQL database"},
     Option{"host-address", Values::one, "OPENWOP_HOST_ADDRESS", "URL",
-           "where the other servers reach this one (http://, and the address of --listen)"},
+           "where the other servers reach this one (the address of --listen)"},
     Option{"host-id", Values::one, "OPENWOP_HOST_ID", "TEXT", "names this server to people (a random id)"},
     Option{"claim-ttl-ms", Values::one, "OPENWOP_CLAIM_TTL_MS", "N",
            "how long runs wait for a server that has died (30000)"},
@@ -453,11 +453,14 @@ Status check_cluster(Config& config) {
   if (config.heartbeat_ms > config.claim_ttl_ms / 2) {
     return invalid("--heartbeat-ms has to be at most half of --claim-ttl-ms");
   }
-  const bool reachable = config.port != 0 && config.host != "0.0.0.0" && config.host != "::";
+  // Servers have no certificate to show to one another.
+  const bool reachable =
+      config.port != 0 && config.host != "0.0.0.0" && config.host != "::" && config.tls.client_ca.empty();
   if (config.host_address.empty() && reachable) {
+    const std::string scheme = config.tls.cert.empty() ? "http://" : "https://";
     const bool is_ipv6 = config.host.find(':') != std::string::npos;
     config.host_address =
-        "http://" + (is_ipv6 ? "[" + config.host + "]" : config.host) + ":" + std::to_string(config.port);
+        scheme + (is_ipv6 ? "[" + config.host + "]" : config.host) + ":" + std::to_string(config.port);
   }
   while (config.host_address.ends_with('/')) config.host_address.pop_back();
   const bool is_url = config.host_address.starts_with("http://") || config.host_address.starts_with("https://");

@@ -189,6 +189,25 @@ TEST_CASE("bad configuration is refused without repeating keys", "[wire][server]
   }
 }
 
+TEST_CASE("options of a cluster that cannot work are refused, with what is missing", "[wire][server][cluster]") {
+  const std::string database = "postgres:host=/no/such/folder";
+  const std::vector<std::pair<std::vector<std::string>, const char*>> table = {
+      {{"--store", "memory"}, "--cluster needs --store postgres:DSN"},
+      {{"--store", database, "--listen", "127.0.0.1:0"}, "--host-address URL"},
+      {{"--store", database, "--listen", "0.0.0.0:8080"}, "--host-address URL"},
+      {{"--store", database, "--host-address", "10.0.0.7:8080"}, "--host-address URL"},
+      {{"--store", database, "--claim-ttl-ms", "1000", "--heartbeat-ms", "501"}, "at most half of --claim-ttl-ms"},
+      {{"--store", database, "--heartbeat-ms", "0"}, "--heartbeat-ms has to be a number"}};
+  for (auto [arguments, message] : table) {
+    INFO(message);
+    arguments.emplace_back("--cluster");
+    Server server(arguments);
+    CHECK_FALSE(server.ready());
+    CHECK(server.wait_for_exit() == 1);
+    CHECK_THAT(server.log(), Catch::Contains(message));
+  }
+}
+
 TEST_CASE("what is no proper request gets an envelope and a closed connection", "[wire][server]") {
   const Server server;
   REQUIRE(server.ready());
