@@ -5,7 +5,8 @@
 //
 // check_store() reads only. For each run it goes through the log (header, gapless events that decode, one terminal
 // event at the end), folds it, and compares with the head row and with every derived row that the fold implies; then it
-// goes through the derived rows and looks for those that nothing implies; then through the hash chain of the audit log.
+// goes through the derived rows and looks for those that nothing implies; then it reads every row of the store, so that
+// damage of a file is found wherever it lies; then the hash chain of the audit log.
 // rebuild_store() does the same and puts derived rows right. It never touches what they derive from: a run whose log is
 // damaged is reported and left alone, with all of its rows.
 //
@@ -40,7 +41,7 @@ inline constexpr std::size_t kMaxTroubledRuns = 100'000;
 ///   header_missing       a log without its header row
 ///   header_damaged       the header row does not decode
 ///   workflow_missing     the definition that the run is pinned to is not there
-///   workflow_damaged     … or is not the one of that digest, or does not parse
+///   workflow_damaged     … or is not the one of that digest, or does not parse; also said of the row itself
 ///   log_damaged          a batch does not decode, a gap, a payload that is no JSON, events behind the terminal one, …
 ///   log_row_unknown      a row among those of the log that is no part of it
 ///   child_missing        a run that the log started is neither there nor ordered

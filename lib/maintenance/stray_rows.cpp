@@ -9,7 +9,9 @@
 #include "engine/retention_rows.h"
 #include "engine/run_header.h"
 #include "engine/scope_claim.h"
+#include "engine/workflow_catalog.h"
 #include "maintenance/row_pages.h"
+#include "openwop/hash.h"
 #include "openwop/lease.h"
 #include "openwop/ledger.h"
 #include "openwop/protocol/test_runs.h"
@@ -80,7 +82,7 @@ Status StrayRows::search() {
   for (const Kind& kind : kinds) {
     if (auto searched = search_prefix(kind.prefix, kind.judge); !searched) return searched;
   }
-  return search_unknown();
+  return read_everything();
 }
 
 Status StrayRows::search_prefix(const std::string& prefix, Judge judge) {
@@ -94,28 +96,21 @@ Status StrayRows::search_prefix(const std::string& prefix, Judge judge) {
   });
 }
 
-/// Looks at the first row behind each known kind, not at all of them.
-Status StrayRows::search_unknown() {
+/// Reads every row there is, needed or not: what lies on a damaged page of a file is found by reading it.
+Status StrayRows::read_everything() {
   // Everything that docs/architecture.md lists, and the indexes under `I`.
-  const std::string_view known = "ACEFHIKLMNPQRTUVWXY";
-  const std::string_view indexes = "cgipswx";
-  const auto search = [this](const std::string& before, std::string_view letters) -> Status {
-    for (std::string begin = before;;) {
-      const auto key = first_key(store_, begin, before.empty() ? std::string() : prefix_end(before));
-      if (!key) return key.error();
-      if (key->empty()) return {};
-      const std::string kind = key->substr(0, before.size() + 1);
-      if (kind.size() == before.size() || letters.find(kind.back()) == std::string_view::npos) {
-        if (auto found = findings_.found({"row_unknown", printable(*key), std::nullopt, "no row of a known kind"});
-            !found)
-          return found;
-      }
-      begin = kind.size() == before.size() ? *key + '\0' : prefix_end(kind);
-      if (begin.empty()) return {};
-    }
-  };
-  if (auto searched = search({}, known); !searched) return searched;
-  return search(std::string(1, runtime::kIndexPrefix), indexes);
+  constexpr std::string_view kKnown = "ACEFHIKLMNPQRTUVWXY";
+  constexpr std::string_view kIndexes = "cgipswx";
+  const std::string definitions = runtime::workflow_key({});
+  return for_each_row(store_, {}, [&](std::string_view key, std::string_view value) -> Status {
+    const bool is_index = key.front() == runtime::kIndexPrefix;
+    const bool known = kKnown.find(key.front()) != std::string_view::npos &&
+                       (!is_index || (key.size() > 1 && kIndexes.find(key[1]) != std::string_view::npos));
+    if (!known) return findings_.found({"row_unknown", printable(key), std::nullopt, "no row of a known kind"});
+    if (!key.starts_with(definitions) || sha256_hex(value) == key.substr(definitions.size())) return {};
+    return findings_.found(
+        {"workflow_damaged", printable(key), std::nullopt, "it has other bytes than its digest says"});
+  });
 }
 
 // ---- what is known of runs ----

@@ -32,7 +32,7 @@ class StrayRows {
   };
 
   [[nodiscard]] Status search_prefix(const std::string& prefix, Judge judge);
-  [[nodiscard]] Status search_unknown();
+  [[nodiscard]] Status read_everything();
   [[nodiscard]] Result<const Facts*> facts_of(const RunId& run);
   [[nodiscard]] Result<const Rows*> interrupts_of(const RunId& run);
   [[nodiscard]] Result<bool> exists(const std::string& key) const;
