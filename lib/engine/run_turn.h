@@ -88,6 +88,8 @@ class RunTurn {
   /// The engine asked for something that the run's state forbids: a mistake of ours. Throw the turn away, and
   /// fail_run() a freshly loaded run, so that one run's trouble stays its own.
   [[nodiscard]] bool broken() const { return broken_; }
+  /// The store did not give what the turn had to know: nothing is decided. Throw the turn away and carry it out later.
+  [[nodiscard]] const std::optional<Error>& trouble() const { return trouble_; }
   void fail_run(Failure failure, std::string_view node_id);
 
  private:
@@ -218,6 +220,7 @@ class RunTurn {
   std::deque<std::size_t> candidates_;
   bool more_ = false;
   bool broken_ = false;
+  std::optional<Error> trouble_;
 };
 
 /// The run that executes, or the one whose execution a replay repeats: random numbers and ids go by it.

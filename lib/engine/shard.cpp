@@ -153,6 +153,16 @@ void Shard::put_off(const Error& error, Message message) {
   if (error.code == ErrorCode::store_io_error) core_.defer(std::move(message));
 }
 
+/// The store had trouble in the middle of a turn: who waits for it is told, everybody else's message comes again.
+void Shard::give_back(const Error& error, Message message) {
+  const bool is_awaited = std::holds_alternative<CreateMessage>(message) ||
+                          std::holds_alternative<RequestMessage>(message) ||
+                          std::holds_alternative<ChannelMessage>(message);
+  if (!is_awaited) return put_off(error, std::move(message));
+  core_.report(error);
+  answer_error(message, error);
+}
+
 // ---- the end of a turn ----
 
 RunMarks Shard::marks_of(const Resident& resident, bool more) const {
@@ -302,6 +312,7 @@ void Shard::sort_out_handlers(TurnTask& task, Resident& resident, std::uint64_t 
 
 void Shard::finish(Resident resident, RunTurn& turn, Message origin, const LedgerClaim* claim, bool created,
                    const Consumed* consumed) {
+  if (turn.trouble()) return give_back(*turn.trouble(), std::move(origin));
   if (turn.broken()) return fail_broken(resident.run.id, std::move(origin), created);
   auto fence = core_.enter(resident.run.id);
   if (!fence) return turn_away(std::move(origin));
@@ -331,8 +342,10 @@ void Shard::finish(Resident resident, RunTurn& turn, Message origin, const Ledge
     task->observe(resident.run, std::move(turn.events()), first_sequence, created);
   }
   sort_out_handlers(*task, resident, first_sequence);
-  // A run that was read again may be behind commits on their way: its handlers start only if it is not.
-  const bool guarded = !changed && !task->start.empty();
+  // A run that was read again may be behind commits on their way, and one in memory ahead of commits that will be
+  // refused: its handlers start, and a notice that changes nothing is taken away, only if the log is as the turn has
+  // seen it.
+  const bool guarded = !changed && (!task->start.empty() || consumed != nullptr);
   if (guarded) {
     require_link(task->transaction, resident);
     Log::require_end(task->transaction, resident.run.id, resident.head_row, resident.next_sequence);

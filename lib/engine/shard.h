@@ -93,6 +93,7 @@ class Shard {
 
   /// Loads the run for a message that nobody waits for; reports and defers on errors.
   [[nodiscard]] std::optional<Resident> take_or_defer(const RunId& run, Message& message);
+  void give_back(const Error& error, Message message);
   void put_off(const Error& error, Message message);
 
   /// Ends a turn: builds its transaction and submits it, or carries out its effects at once if nothing changed.

@@ -154,8 +154,8 @@ void Shard::handle(ChildNoticeMessage message) {
   const auto known = std::find_if(run.state.children.begin(), run.state.children.end(),
                                   [&](const ChildRun& child) { return child.run_id == message.child; });
   if (known == run.state.children.end() || is_terminal(run.state.status)) {
-    put_back(std::move(**resident));
-    return drop(message.run, std::move(notice));
+    RunTurn nothing(core_.options, run, core_.now_ms());
+    return finish(std::move(**resident), nothing, std::move(origin), nullptr, false, &notice);
   }
   auto change = look_at_child(message.child, *known);
   if (!change) {

@@ -119,7 +119,10 @@ void RunTurn::start_child(std::size_t node, NodeChild child) {
     if (!sound) return fail_node(node, {"validation_error", "the child's inputs are not an object of bounded size"});
   }
   auto header = child_header(definition, child);
-  if (!header) return fail_node(node, failure_of(header.error()));
+  if (!header) {
+    if (header.error().code == ErrorCode::store_io_error) trouble_ = header.error();
+    return fail_node(node, failure_of(header.error()));
+  }
   ChildRun started{child_id(run_, definition.id, now_ms_),
                    definition.id,
                    std::move(child.key),

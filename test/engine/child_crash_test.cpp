@@ -84,6 +84,32 @@ TEST_CASE("a dispatch starts each of its workers once wherever its process dies"
   CHECK(report.crashes > 10);
 }
 
+TEST_CASE("a parent that works meanwhile learns of its child's end, whatever becomes of its commits") {
+  Scenario scenario;
+  scenario.workflows = {WorkflowText("quick").node("n", "core.noop").json(),
+                        WorkflowText("busy")
+                            .node("call", "core.subWorkflow", R"({"workflowId":"quick"})")
+                            .node("work", "vendor.test.work")
+                            .node("more", "vendor.test.work")
+                            .edge("work", "more")
+                            .json()};
+  scenario.set_up = [](EngineOptions& options) {
+    options.max_events_per_commit = 1;
+    options.nodes.add({"vendor.test.work", SyncHandler([](NodeContext&) -> NodeOutcome { return NodeCompleted{}; })});
+  };
+  scenario.act = [](Host& host) {
+    const RunId run = host.create({.workflow_id = "busy"});
+    host.expect(host.run_to_end(run) == RunStatus::completed, "the run is completed");
+    host.expect(runs_of(host, "quick").size() == 1, "the child is created once");
+  };
+  const Report crashes = crash_at_every_commit(scenario);
+  INFO(crashes.text());
+  CHECK(crashes.ok());
+  const Report storms = simulate(scenario, {.seeds = 200});
+  INFO(storms.text());
+  CHECK(storms.ok());
+}
+
 TEST_CASE("a cancel reaches every descendant wherever the process dies") {
   const Report report = crash_at_every_commit(family([](Host& host) {
     const RunId top = host.create({.workflow_id = "top"});

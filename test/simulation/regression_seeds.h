@@ -15,4 +15,10 @@ inline constexpr std::array<std::uint64_t, 12> kRegressionSeeds = {
     1378,              // an engine that did not open ran handlers on its way out
 };
 
+/// The same, of worlds with Extras::all.
+inline constexpr std::array<std::uint64_t, 2> kLaterRegressionSeeds = {
+    434,  // a parent whose commit was refused took the notice of its child's end away, and never learnt of it
+    234,  // a read that failed while a child was to be started failed the parent's node for good
+};
+
 }  // namespace openwop::test

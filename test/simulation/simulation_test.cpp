@@ -40,6 +40,7 @@ std::vector<Seed> seeds(std::uint64_t part, std::uint64_t parts) {
     return all;
   }
   for (const std::uint64_t seed : kRegressionSeeds) add(seed, Extras::none);
+  for (const std::uint64_t seed : kLaterRegressionSeeds) add(seed, Extras::all);
   const std::uint64_t first = number_from("OPENWOP_SIM_FIRST").value_or(1);
   const std::uint64_t count = number_from("OPENWOP_SIM_SEEDS").value_or(kDefaultSeeds);
   for (std::uint64_t seed = first; seed < first + count; ++seed) add(seed, Extras::all);
