@@ -286,7 +286,19 @@ void Host::World::come_to_rest() {
 
 // ---- looking back ----
 
-std::string Host::World::without_ids(std::string text) const {
+/// Without ids of runs and without times, which differ when something is tried again.
+std::string Host::World::comparable(std::string text) const {
+  constexpr std::string_view kTime = "0000-00-00T00:00:00.000Z";
+  const auto is_time = [&](std::size_t at) {
+    for (std::size_t i = 0; i < kTime.size(); ++i) {
+      const char c = text[at + i];
+      if (kTime[i] == '0' ? c < '0' || c > '9' : c != kTime[i]) return false;
+    }
+    return true;
+  };
+  for (std::size_t at = 0; at + kTime.size() <= text.size(); ++at) {
+    if (is_time(at)) text.replace(at, kTime.size(), "<time>");
+  }
   for (const auto& [run, folded] : invariants_.runs()) {
     const std::string id = run.text();
     for (auto at = text.find(id); at != std::string::npos; at = text.find(id, at)) text.replace(at, id.size(), "<run>");
@@ -306,7 +318,7 @@ std::string Host::World::ending_of(const FoldedRun& run) const {
     text += "\n    " + id + ": " + std::string(node_status_name(node.status)) + " " + node.outputs + " attempt " +
             std::to_string(node.attempt) + " iteration " + std::to_string(node.iteration);
   }
-  return without_ids(std::move(text));
+  return comparable(std::move(text));
 }
 
 std::vector<std::string> Host::World::endings() const {

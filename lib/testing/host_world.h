@@ -56,7 +56,7 @@ class Host::World {
   [[nodiscard]] bool broken() const { return !problems_.empty(); }
   [[nodiscard]] const FoldedRun* folded(const RunId& run);
   [[nodiscard]] std::string ending_of(const FoldedRun& run) const;
-  [[nodiscard]] std::string without_ids(std::string text) const;
+  [[nodiscard]] std::string comparable(std::string text) const;
   void tell(const std::string& what) const {
     if (trace_) trace_(what);
   }
