@@ -23,7 +23,8 @@ WorkflowText gate() {
 void check_all_claimed_once(const ClusterRig& rig, const std::vector<std::size_t>& which) {
   std::set<std::size_t> seen;
   for (const std::size_t i : which) {
-    for (const std::size_t partition : rig.hosts[i]->engine->cluster()->claimed) CHECK(seen.insert(partition).second);
+    const auto view = rig.hosts[i]->engine->cluster();
+    for (const std::size_t partition : view->claimed) CHECK(seen.insert(partition).second);
   }
   CHECK(seen.size() == kRunPartitions);
 }
@@ -273,13 +274,15 @@ TEST_CASE("a lost answer to a renewal costs no claim", "[cluster]") {
   const std::size_t changes = rig[0].changes.size();
   // The renewal is in the store, and the host does not know.
   Leases leases(*rig.store);
-  for (const std::size_t partition : rig[0].engine->cluster()->claimed) {
+  const auto view = rig[0].engine->cluster();
+  for (const std::size_t partition : view->claimed) {
     auto lease = leases.find("run-partition/" + std::to_string(partition));
     REQUIRE(lease.ok());
     REQUIRE(leases.renew(**lease, rig[0].clock->now_ms() + 1, ClusterRig::kTtlMs).ok());
   }
   rig.settle();
   CHECK(rig[0].claimed() == 32);
+  CHECK(rig[0].changes.size() == changes);
   check_all_claimed_once(rig, {0, 1});
 }
 
