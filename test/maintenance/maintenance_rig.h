@@ -108,7 +108,10 @@ struct ManyRuns : EngineRig {
     add_maker(options.nodes);
     options.executor = std::make_shared<NoExecutor>();
     add_workflows();
-    CreateRun tagged{.workflow_id = "plain", .tags = {"red", "", "zero\0byte", std::string(300, 't')}};
+    // 256 characters are more bytes than a key has room for.
+    std::string long_tag;
+    for (int i = 0; i < 256; ++i) long_tag += "\xC3\xA9";
+    CreateRun tagged{.workflow_id = "plain", .tags = {"red", std::string("zero\0byte", 9), long_tag}};
     finished = create(tagged);
     failed = create("fails");
     cancelled = create("sleeper");
