@@ -1,6 +1,7 @@
 #include "engine/retention.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "engine/child_rows.h"
@@ -33,6 +34,18 @@ std::string ended_bound(std::int64_t ended_ms) {
   std::string bound = retention_prefix(RetentionRow::ended);
   bytes::put_u64(bound, static_cast<std::uint64_t>(ended_ms));
   return bound;
+}
+
+/// The run for which the commit parks another one.
+std::optional<RunId> blocker_of(const Transaction& transaction) {
+  const std::string prefix = retention_prefix(RetentionRow::parked);
+  for (std::size_t i = 0; i < transaction.size(); ++i) {
+    const auto entry = transaction.entry(i);
+    if (entry.op == Transaction::Op::put && entry.key.starts_with(prefix)) {
+      return RunId::from_bytes(entry.key.substr(prefix.size()));
+    }
+  }
+  return std::nullopt;
 }
 
 /// The listing and index rows that a commit of the engine's own would have put.
@@ -221,6 +234,7 @@ Status Retention::plan_due(Step& step) {
     return scanned;
   }
   for (const std::string& key : strange) begin_commit(step).erase(key);
+  std::set<RunId> going;
   for (const EndedRow& row : due) {
     Transaction& transaction = begin_commit(step);
     transaction.erase(row.key);
@@ -228,6 +242,14 @@ Status Retention::plan_due(Step& step) {
       static_cast<void>(note(from_ms));
       return planned;
     }
+    const auto blocker = blocker_of(transaction);
+    if (blocker && going.contains(*blocker)) {
+      // Its parent goes with this very step; with the next one nothing holds it.
+      step.tasks.pop_back();
+      static_cast<void>(note(row.ended_ms));
+      continue;
+    }
+    going.insert(row.run);
   }
   return {};
 }
