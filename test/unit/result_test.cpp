@@ -62,6 +62,7 @@ TEST_CASE("every error code has its wire name and HTTP status") {
       {"lease_lost", 409},
       {"version_out_of_range", 409},
       {"channel_schema_breaking_change", 409},
+      {"not_owner", 503},
   };
   std::map<std::string_view, int> found;
   for (const auto& info : kErrorCodes) {
