@@ -68,9 +68,9 @@ TEST_CASE("a token is in no webhook, no debug bundle and no line of the log, als
   const std::string mac = token.substr(token.find('.') + 1);
   std::string seen = out.rig.get("/v1/runs/" + run + "/debug-bundle").body;
   CHECK(out.rig.get("/v1/interrupts/" + token, {}, "").status == 200);
-  CHECK(out.rig.get("/v1/interrupts/" + token + "/", {}, "").status == 404);
+  CHECK(out.rig.get("/v1/interrupts/" + token + "/", {}, "").status == 401);
   CHECK(out.rig.get("http://host.example/v1/interrupts/" + token + "?a=b", {}, "").status == 200);
-  CHECK(out.rig.call({.method = "PUT", .target = "/v1/interrupts/" + token}, "").status == 405);
+  CHECK(out.rig.call({.method = "PUT", .target = "/v1/interrupts/" + token}, "").status == 401);
   CHECK(out.answer_by(token).status == 200);
   out.rig.settle();
   seen += out.rig.get("/v1/runs/" + run + "/debug-bundle").body;
