@@ -123,13 +123,18 @@ void RunTurn::start_child(std::size_t node, NodeChild child) {
     if (header.error().code == ErrorCode::store_io_error) trouble_ = header.error();
     return fail_node(node, failure_of(header.error()));
   }
+  // Two outputs may want the same variable; it is told once.
+  std::vector<std::string> wanted;
+  for (std::string& name : child.wanted) {
+    if (std::find(wanted.begin(), wanted.end(), name) == wanted.end()) wanted.push_back(std::move(name));
+  }
   ChildRun started{child_id(run_, definition.id, now_ms_),
                    definition.id,
                    std::move(child.key),
                    std::move(child.workflow_id),
                    RunStatus::pending,
                    child.follows,
-                   std::move(child.wanted)};
+                   std::move(wanted)};
   const RunId id = started.run_id;
   apply(command::StartChild{std::move(started)});
   new_children_.emplace_back(id, std::move(*header));

@@ -307,16 +307,14 @@ TEST_CASE("a workflow whose interrupt could not be asked for is refused at regis
                 R"({"kind":"custom","data":{"customKind":"x"},"resumeSchema":{"$ref":"http://e.x/"}})"));
 }
 
-TEST_CASE("every kind of interrupt can be asked for, and the status says what is waited for") {
+TEST_CASE("every kind of interrupt that waits can be asked for, and the status says what is waited for") {
   Interrupts rig;
   const std::pair<const char*, RunStatus> kinds[] = {
       {R"("kind":"approval","data":{"title":"t"})", RunStatus::waiting_approval},
       {R"("kind":"clarification","data":{"questions":[{"id":"q","question":"?"}]})", RunStatus::waiting_input},
       {R"("kind":"external-event","data":{"eventType":"e","correlation":{}})", RunStatus::waiting_external},
       {R"("kind":"custom","data":{"customKind":"c","payload":[1]})", RunStatus::waiting_input},
-      {R"("kind":"conversation.start","data":{"conversationId":"c","title":"t"})", RunStatus::waiting_input},
       {R"("kind":"conversation.exchange","data":{"conversationId":"c","prompt":"p"})", RunStatus::waiting_input},
-      {R"("kind":"conversation.close","data":{"conversationId":"c","reason":"r"})", RunStatus::waiting_input},
       {R"("kind":"low-confidence","data":{"agentId":"a.b","threshold":0.7,"observed":0.2})",
        RunStatus::waiting_approval},
   };
