@@ -129,8 +129,13 @@ TEST_CASE("no damage of any row makes a check or a rebuild crash, and what is re
     const auto store = store_of(damaged);
     INFO("round " << round);
     check(store);
-    rebuild(store);
-    for (const std::string& what : check(store).whats) {
+    // What one pass has put right may show what a second one has to.
+    int passes = 1;
+    while (!rebuild(store).changed.empty()) REQUIRE(++passes <= 3);
+    const Checked rebuilt = check(store);
+    for (std::size_t i = 0; i < rebuilt.whats.size(); ++i) {
+      const std::string& what = rebuilt.whats[i];
+      INFO(rebuilt.lines[i]);
       CHECK_FALSE((what.starts_with("row_m") || what.starts_with("row_w") || what.starts_with("row_s") ||
                    what == "head_missing" || what == "head_wrong"));
     }
