@@ -159,10 +159,11 @@ class Import {
   [[nodiscard]] Result<std::string> trailer_of(std::string_view line) {
     if (!line.starts_with(R"({"sha256":)")) return std::string();
     // Byte for byte: nothing vouches for this line itself.
+    std::string sha = hash_before_.hex();
     std::string trailer;
-    json::ObjectWriter(trailer).string("sha256", hash_before_.hex());
+    json::ObjectWriter(trailer).string("sha256", sha);
     if (line != trailer) return refused("its hash does not hold: it was altered");
-    return hash_before_.hex();
+    return sha;
   }
 
   [[nodiscard]] Status commit(const Transaction& transaction, const char* why) {
