@@ -110,7 +110,11 @@ void TurnTask::failed(const Error& error) {
   for (Message& message : wake) core_.defer(std::move(message));
   // What the store refuses by its limits it will refuse again.
   if (error.code == ErrorCode::validation_error) return;
-  core_.defer(answered ? Message(GoOnMessage{run_, false}) : std::move(origin_));
+  // The row that tells of an order or a notice may have gone with the commit: then it leads to the run no more.
+  const bool is_of_row =
+      std::holds_alternative<ChildOrderMessage>(origin_) || std::holds_alternative<ChildNoticeMessage>(origin_);
+  if (!answered) core_.defer(std::move(origin_));
+  if (answered || is_of_row) core_.defer(GoOnMessage{run_, false});
 }
 
 void TurnTask::undo(std::optional<Message> again) {
