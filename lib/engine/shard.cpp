@@ -71,6 +71,14 @@ bool Shard::run_queued() {
     messages.swap(mailbox_);
     queued_.store(0, std::memory_order_relaxed);
   }
+  // First what did not come to be, of all turns: one that is tried again meanwhile would start a handler anew that
+  // another refused turn was to stop, and that still works.
+  for (const Message& message : messages) {
+    const auto* failed = std::get_if<std::unique_ptr<FailedTurnMessage>>(&message);
+    if (failed == nullptr) continue;
+    resident_.erase((*failed)->run);
+    restore_handlers(**failed);
+  }
   for (Message& message : messages) handle(std::move(message));
   return !messages.empty();
 }

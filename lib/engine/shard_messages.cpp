@@ -134,9 +134,8 @@ void Shard::put_back(Resident resident) {
   if (in_flight_.contains(resident.run.id)) resident_.insert_or_assign(resident.run.id, std::move(resident));
 }
 
+/// What the turn left in memory is undone already (run_queued()).
 void Shard::handle(std::unique_ptr<FailedTurnMessage> message) {
-  resident_.erase(message->run);
-  restore_handlers(*message);
   if (message->again) handle(std::move(*message->again));
 }
 
