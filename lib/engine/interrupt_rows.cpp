@@ -115,7 +115,9 @@ InterruptRows interrupt_rows_of(const Run& run) {
   if (is_terminal(run.state.status)) return rows;
   const std::string& tenant = run.header->tenant;
   for (const auto& [node_id, interrupt] : run.state.interrupts) {
-    if (interrupt.outcome != InterruptOutcome::pending) continue;
+    const NodeState* node = run.state.find_node(node_id);
+    const bool waits = node != nullptr && node->status == NodeStatus::suspended;  // not where a loop left it behind
+    if (interrupt.outcome != InterruptOutcome::pending || !waits) continue;
     const std::string place = place_of(interrupt.requested_ms, run.id, node_id);
     const std::string summary = encode(run, interrupt);
     rows.emplace(index_prefix('p', tenant) + place, summary);

@@ -235,7 +235,10 @@ Result<const InterruptState*> find_pending(const RunState& state, std::string_vi
   const InterruptState* interrupt = state.find_interrupt(node_id);
   if (interrupt == nullptr) return Error{ErrorCode::interrupt_not_found, "no interrupt was asked for at this node"};
   const bool other = !interrupt_id.empty() && interrupt->id != interrupt_id;
-  if (!other && interrupt->outcome == InterruptOutcome::pending) return interrupt;
+  // A loop that has begun again left what its body's nodes had asked behind: nobody would take the answer.
+  const NodeState* node = state.find_node(node_id);
+  const bool waits = node != nullptr && node->status == NodeStatus::suspended;
+  if (!other && waits && interrupt->outcome == InterruptOutcome::pending) return interrupt;
   if (!other && interrupt->outcome == InterruptOutcome::cancelled && state.status == RunStatus::cancelled) {
     if (state.cancelled_by_parent) return Error{ErrorCode::interrupt_gone, "the run's parent was cancelled"};
     return Error{ErrorCode::interrupt_cancelled, "the run was cancelled"};

@@ -186,7 +186,10 @@ void RunInvariants::check_derived_rows() {
     if (marks.timer_due_ms != 0) timers.insert(Timers::key(marks.timer_due_ms, run));
     if (marks.active) active.insert(runtime::active_key(run));
     for (const auto& [node_id, interrupt] : folded.state.interrupts) {
-      if (interrupt.outcome != InterruptOutcome::pending || is_terminal(folded.state.status)) continue;
+      const NodeState* node = folded.state.find_node(node_id);
+      // A loop that begins again leaves what its body's nodes had asked behind.
+      const bool waits = node != nullptr && node->status == NodeStatus::suspended;
+      if (interrupt.outcome != InterruptOutcome::pending || !waits || is_terminal(folded.state.status)) continue;
       std::string key = "Ip" + folded.header.tenant + '\0';
       bytes::put_u64(key, static_cast<std::uint64_t>(interrupt.requested_ms));
       waiting.insert(key.append(run.view()).append(node_id));

@@ -66,7 +66,10 @@ std::int64_t Invariants::next_due_ms(const FoldedRun& folded) const {
     due.insert(state.started_ms + workflow.settings.timeout_ms + state.waited_ms);
   }
   for (const auto& [id, interrupt] : state.interrupts) {
-    const bool waits = interrupt.outcome == InterruptOutcome::pending;
+    // Not where a loop that began again left it behind.
+    const NodeState* node = state.find_node(id);
+    const bool is_asked = node != nullptr && node->status == NodeStatus::suspended;
+    const bool waits = is_asked && interrupt.outcome == InterruptOutcome::pending;
     if (waits && interrupt.timeout_ms > 0) due.insert(interrupt.requested_ms + interrupt.timeout_ms);
   }
   for (const auto& [id, node] : state.nodes) {
