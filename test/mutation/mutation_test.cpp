@@ -82,7 +82,7 @@ TEST_CASE("each way in which the engine can be broken is noticed by the simulati
   for (const auto& [mutation, name] : kMutations) {
     const Broken broken(mutation);
     INFO(name);
-    const std::string complaint = first_complaint(300);
+    const std::string complaint = first_complaint(1'000);
     INFO(complaint);
     CHECK_FALSE(complaint.empty());
   }
