@@ -29,7 +29,7 @@ std::vector<std::size_t> steps() {
 
 /// Creates runs one after the other and gives the named percentiles of the time of one, in seconds.
 void time_creates(Engine& engine, const std::string& prefix, Figures& figures) {
-  const std::size_t count = settings().quick ? 1'000 : 5'000;
+  const std::size_t count = settings().quick ? 1'000 : 2'000;
   std::vector<double> seconds;
   seconds.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
