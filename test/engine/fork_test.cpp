@@ -1,8 +1,8 @@
 // Forks: what they share, what they cost, what is refused, and branches.
 #include "engine/fork_plan.h"
-#include "engine/fork_rig.h"
 #include "openwop/log.h"
 #include "openwop/run_diff.h"
+#include "support/fork_rig.h"
 
 using namespace openwop;
 using namespace openwop::test;

@@ -1,6 +1,6 @@
 // What replays take from the source's record although the code of today would say something else: pinned versions, and
 // what models answered (protocol 03 §5.4).
-#include "engine/fork_rig.h"
+#include "support/fork_rig.h"
 
 using namespace openwop;
 using namespace openwop::test;

@@ -1,5 +1,5 @@
 // Replays: what they take from the source, what they execute, and where they say that they differ.
-#include "engine/fork_rig.h"
+#include "support/fork_rig.h"
 
 using namespace openwop;
 using namespace openwop::test;

@@ -1,5 +1,5 @@
 // Forks of runs that wait for somebody: conversations, approvals, children, decisions (protocol 03 §5.3, §5.4).
-#include "engine/fork_rig.h"
+#include "support/fork_rig.h"
 
 using namespace openwop;
 using namespace openwop::test;

@@ -1,5 +1,5 @@
 // `channel-write` triggers: what sets them off, what they start, and what bounds them (protocol 02 §8.8).
-#include "engine/fork_rig.h"
+#include "support/fork_rig.h"
 
 namespace openwop::test {
 

@@ -4,7 +4,7 @@
 #include <map>
 
 #include "openwop/store_check.h"
-#include "support/engine_rig.h"
+#include "support/fork_rig.h"
 
 namespace openwop::test {
 
@@ -98,7 +98,7 @@ inline void add_maker(NodeRegistry& nodes) {
 }
 
 /// Runs that have ended in each way, that wait for each thing, that others have started, and forks of them.
-struct ManyRuns : EngineRig {
+struct ManyRuns : ForkEngineRig {
   RunId finished, failed, cancelled, gate, event, delay, retry, flight, paused, scoped;
   RunId parent, child, grown_up, replay, branch, branch_of_branch;
 
@@ -139,16 +139,6 @@ struct ManyRuns : EngineRig {
     REQUIRE(status(flight) == RunStatus::running);
   }
 
-  RunId fork(const RunId& source, std::uint64_t from, ForkMode mode) {
-    ForkRun request;
-    request.source_run = source;
-    request.from_sequence = from;
-    request.mode = mode;
-    auto forked = engine->fork_run(std::move(request));
-    REQUIRE(forked.ok());
-    tick();
-    return forked->run_id;
-  }
   [[nodiscard]] AllRows rows() const { return rows_under(*store); }
 
  private:

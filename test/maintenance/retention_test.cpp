@@ -45,7 +45,7 @@ class WatchedStore final : public Store {
   std::shared_ptr<Store> inner_;
 };
 
-struct RetentionRig : EngineRig {
+struct RetentionRig : ForkEngineRig {
   std::shared_ptr<WatchedStore> watched;
 
   explicit RetentionRig(std::int64_t retention_ms = kDayMs) {
@@ -92,16 +92,6 @@ struct RetentionRig : EngineRig {
     const auto found = engine->run("default", run);
     if (!found.ok()) CHECK(found.error().code == ErrorCode::run_not_found);
     return found.ok();
-  }
-  RunId fork(const RunId& source, std::uint64_t from, ForkMode mode) {
-    ForkRun request;
-    request.source_run = source;
-    request.from_sequence = from;
-    request.mode = mode;
-    auto forked = engine->fork_run(std::move(request));
-    REQUIRE(forked.ok());
-    tick();
-    return forked->run_id;
   }
   std::size_t listed() const { return engine->list_runs({}, "", 1000)->runs.size(); }
 };
