@@ -13,6 +13,10 @@
 
 #include "openwop/store.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace openwop {
 
 /// Rows whose keys begin alike and hold a time-ordered id of 16 bytes.
@@ -57,6 +61,10 @@ struct RocksDbOptions {
   /// Entries of each of the two caches that answer precondition checks without a read: on keys that were required
   /// lately, and on the ends of counted keys.
   std::size_t guard_cache_entries = 65'536;
+  /// Where RocksDB's own files go, such as an encrypted environment; must outlive the store. Null: the file system. The
+  /// files FORMAT and OWNER are on the file system in any case, and so has to be what the environment writes its
+  /// logs as: they are read before RocksDB opens (an environment that changes their bytes gives store_corrupt).
+  rocksdb::Env* env = nullptr;
 };
 
 /// Opens or creates the folder. Errors: store_locked, store_version_unsupported, store_corrupt, store_io_error.

@@ -92,6 +92,7 @@ void set_idle_and_logging(rocksdb::Options& out) {
 rocksdb::Options make_rocksdb_options(const RocksDbOptions& options) {
   rocksdb::Options out;
   out.create_if_missing = options.create_if_missing;
+  if (options.env != nullptr) out.env = options.env;
   set_compression(options, out);
   set_tables(options, out);
   set_write_path(options, out);
