@@ -17,7 +17,7 @@ namespace openwop {
 struct MetricSeries {
   Metric metric = Metric::run_created;
   std::vector<std::pair<std::string, std::string>> labels;
-  /// A counter's value, or the sum of a histogram's samples.
+  /// The value of a counter or a gauge, or the sum of a histogram's samples.
   double value = 0;
   /// Of a histogram: samples, and how many fell into each bucket; the last one is beyond all bounds.
   std::uint64_t count = 0;

@@ -37,6 +37,8 @@ struct RunCommit {
   /// The run's first commit, and its last one.
   bool created = false;
   bool ended = false;
+  /// Before the first of the events; pending for the first commit.
+  RunStatus status_before = RunStatus::pending;
 
   [[nodiscard]] EventView event(std::size_t i) const {
     return view_of(events[i], first_sequence + i, header.engine_version);

@@ -54,6 +54,7 @@ enum class Metric : std::uint8_t {
   run_duration,
   run_active,
   run_backlog,
+  queue_depth,
   queue_enqueued,
   node_completed,
   node_duration,
@@ -69,7 +70,8 @@ enum class Metric : std::uint8_t {
   cost_usd,
 };
 
-enum class Instrument : std::uint8_t { counter, up_down_counter, histogram };
+/// A gauge is recorded by its changes, as an up-down counter is; exporters tell them apart.
+enum class Instrument : std::uint8_t { counter, up_down_counter, gauge, histogram };
 
 struct MetricInfo {
   Metric metric;
@@ -98,6 +100,8 @@ inline constexpr std::array kMetrics = {
     MetricInfo{Metric::run_active, "openwop.run.active", Instrument::up_down_counter, "1", "Runs that have not ended"},
     MetricInfo{Metric::run_backlog, "openwop.run.backlog", Instrument::histogram, "s", "From acceptance to the start",
                detail::kBacklogBuckets},
+    MetricInfo{Metric::queue_depth, "openwop.queue.depth", Instrument::gauge, "{run}",
+               "Runs that could go on: neither ended, paused nor waiting for somebody"},
     MetricInfo{Metric::queue_enqueued, "openwop.queue.enqueued", Instrument::counter, "1", "Runs queued for execution"},
     MetricInfo{Metric::node_completed, "openwop.node.completed", Instrument::counter, "1", "Nodes that ended"},
     MetricInfo{Metric::node_duration, "openwop.node.duration", Instrument::histogram, "s",
@@ -143,7 +147,7 @@ using Labels = std::initializer_list<Label>;
 class MetricSink {
  public:
   virtual ~MetricSink() = default;
-  /// Adds `value` to a counter, or one sample of it to a histogram. Must be quick.
+  /// Adds `value` to a counter or a gauge, or one sample of it to a histogram. Must be quick.
   virtual void record(Metric metric, double value, Labels labels) = 0;
 };
 

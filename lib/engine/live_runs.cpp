@@ -20,8 +20,8 @@ Result<std::string> next_tenant(const Store& store, const std::string& from, con
 
 }  // namespace
 
-Result<std::map<std::string, std::size_t>> count_live_runs(const Store& store) {
-  std::map<std::string, std::size_t> live;
+Result<std::map<std::string, LiveRuns>> count_live_runs(const Store& store) {
+  std::map<std::string, LiveRuns> live;
   const std::string prefix = {kIndexPrefix, 's'};
   const std::string end = prefix_end(prefix);
   for (std::string from = prefix;;) {
@@ -38,7 +38,9 @@ Result<std::map<std::string, std::size_t>> count_live_runs(const Store& store) {
         return true;
       });
       if (!scanned) return scanned.error();
-      if (count > 0) live[*tenant] += count;
+      if (count == 0) continue;
+      live[*tenant].all += count;
+      if (is_runnable(status)) live[*tenant].runnable += count;
     }
     from = prefix + *tenant + '\x01';  // behind the 0x00 that ends the tenant
   }

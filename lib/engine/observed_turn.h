@@ -17,6 +17,7 @@ struct ObservedTurn {
   RunAction action = RunAction::none;
   std::string actor = {};
   bool created = false;
+  RunStatus status_before = RunStatus::pending;
 
   [[nodiscard]] RunCommit commit_of(const RunId& run) const {
     return {.run = run,
@@ -28,7 +29,8 @@ struct ObservedTurn {
             .action = action,
             .actor = actor,
             .created = created,
-            .ended = is_terminal(status)};
+            .ended = is_terminal(status),
+            .status_before = status_before};
   }
 };
 

@@ -334,6 +334,7 @@ void Shard::finish(Resident resident, RunTurn& turn, Message origin, const Ledge
   task->status = resident.run.state.status;
   const bool was_in_flight = in_flight_.contains(resident.run.id);
   const std::uint64_t first_sequence = resident.next_sequence;
+  const auto status_before = created ? std::nullopt : std::optional(resident.marks.status);
   const bool changed = add_rows(*task, resident, turn, created);
   if (claim != nullptr) {
     // The answer to a create tells the state at acceptance, even if the run has ended in the same commit.
@@ -347,7 +348,7 @@ void Shard::finish(Resident resident, RunTurn& turn, Message origin, const Ledge
     task->transaction.erase(consumed->key);
   }
   if (task->has_events && !core_.options.observers.empty()) {
-    task->observe(resident.run, std::move(turn.events()), first_sequence, created);
+    task->observe(resident.run, std::move(turn.events()), first_sequence, status_before);
   }
   sort_out_handlers(*task, resident, first_sequence);
   // A run that was read again may be behind commits on their way, and one in memory ahead of commits that will be

@@ -35,10 +35,11 @@ void TurnTask::finished(const Result<CommitOutcome>& outcome) {
   committed();
 }
 
-void TurnTask::observe(const Run& run, std::vector<Event> events, std::uint64_t first_sequence, bool created) {
+void TurnTask::observe(const Run& run, std::vector<Event> events, std::uint64_t first_sequence,
+                       std::optional<RunStatus> before) {
   Asked asked = asked_by(origin_);
   observed_.emplace(ObservedTurn{run.header, run.workflow, std::move(events), first_sequence, run.state.status,
-                                 asked.action, std::move(asked.actor), created});
+                                 asked.action, std::move(asked.actor), !before, before.value_or(RunStatus::pending)});
   const RunCommit commit = observed_->commit_of(run_);
   for (const auto& observer : core_.options.observers) observer->extend(commit, transaction);
 }

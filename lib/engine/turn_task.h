@@ -18,7 +18,9 @@ class TurnTask final : public CommitTask {
   void finished(const Result<CommitOutcome>& outcome) override;
 
   /// Lets the observers add their rows, and remembers what they will be told.
-  void observe(const Run& run, std::vector<Event> events, std::uint64_t first_sequence, bool created);
+  /// `before`: nothing for the run's first commit.
+  void observe(const Run& run, std::vector<Event> events, std::uint64_t first_sequence,
+               std::optional<RunStatus> before);
 
   Fence fence;
   RunStatus status = RunStatus::pending;

@@ -104,15 +104,25 @@ void append_point(std::string& out, const MetricSeries& series, std::int64_t sta
   append_array(bounds, info.buckets, [&](double bound) { bounds += fmt::format("{}", bound); });
 }
 
+std::string_view data_name(Instrument instrument) {
+  switch (instrument) {
+    case Instrument::histogram: return "histogram";
+    case Instrument::gauge: return "gauge";
+    case Instrument::counter:
+    case Instrument::up_down_counter: break;
+  }
+  return "sum";
+}
+
 // All series of one metric.
 void append_metric(std::string& out, std::span<const MetricSeries> series, std::int64_t start_ms, std::int64_t now_ms) {
   const MetricInfo& info = metric_info(series.front().metric);
   json::ObjectWriter metric(out);
   metric.string("name", info.name).string("unit", info.unit).string("description", info.description);
-  const bool is_histogram = info.instrument == Instrument::histogram;
-  json::ObjectWriter data(metric.value_of(is_histogram ? "histogram" : "sum"));
-  data.integer("aggregationTemporality", kCumulative);
-  if (!is_histogram) data.boolean("isMonotonic", info.instrument == Instrument::counter);
+  json::ObjectWriter data(metric.value_of(data_name(info.instrument)));
+  if (info.instrument != Instrument::gauge) data.integer("aggregationTemporality", kCumulative);
+  const bool is_sum = info.instrument == Instrument::counter || info.instrument == Instrument::up_down_counter;
+  if (is_sum) data.boolean("isMonotonic", info.instrument == Instrument::counter);
   std::string& points = data.value_of("dataPoints");
   append_array(points, series, [&](const MetricSeries& one) { append_point(points, one, start_ms, now_ms); });
 }

@@ -24,7 +24,8 @@ std::string exposed_name(const MetricInfo& info) {
 std::string_view exposed_type(Instrument instrument) {
   switch (instrument) {
     case Instrument::counter: return "counter";
-    case Instrument::up_down_counter: return "gauge";
+    case Instrument::up_down_counter:
+    case Instrument::gauge: return "gauge";
     case Instrument::histogram: return "histogram";
   }
   return "untyped";

@@ -35,6 +35,7 @@ struct RunTelemetry::Parts {
   }
   void read_past(const RunCommit& commit, RunTrace& trace) const;
   [[nodiscard]] RunTrace trace_of(const RunCommit& commit);
+  void measure_queue(const RunCommit& commit) const;
 };
 
 // What is open in a run that this process has not followed from its beginning.
@@ -59,13 +60,22 @@ RunTrace RunTelemetry::Parts::trace_of(const RunCommit& commit) {
   return trace;
 }
 
+void RunTelemetry::Parts::measure_queue(const RunCommit& commit) const {
+  if (!options.metrics) return;
+  const bool was = !commit.created && runtime::is_runnable(commit.status_before);
+  const bool is = runtime::is_runnable(commit.status);
+  if (was == is) return;
+  options.metrics->record(Metric::queue_depth, is ? 1 : -1, {{"openwop.tenant_id", commit.header.tenant}});
+}
+
 RunTelemetry::RunTelemetry(TelemetryOptions options) : parts_(std::make_unique<Parts>(std::move(options))) {
   const TelemetryOptions& given = parts_->options;
   if (!given.store || !given.metrics) return;
   const auto live = runtime::count_live_runs(*given.store);
   if (!live) return;  // the gauge then begins at nothing
   for (const auto& [tenant, count] : *live) {
-    given.metrics->record(Metric::run_active, static_cast<double>(count), {{"openwop.tenant_id", tenant}});
+    given.metrics->record(Metric::run_active, static_cast<double>(count.all), {{"openwop.tenant_id", tenant}});
+    given.metrics->record(Metric::queue_depth, static_cast<double>(count.runnable), {{"openwop.tenant_id", tenant}});
   }
 }
 RunTelemetry::~RunTelemetry() = default;
@@ -75,6 +85,7 @@ void RunTelemetry::committed(const RunCommit& commit) noexcept try {
   for (std::size_t i = 0; i < commit.events.size(); ++i) {
     trace.apply(commit.workflow, commit.event(i), parts_->options, RunTrace::Telling::aloud);
   }
+  parts_->measure_queue(commit);
   if (!commit.ended) parts_->keep(commit.run, std::move(trace));
 } catch (const std::bad_alloc&) {
   // Telemetry goes first when memory is short.

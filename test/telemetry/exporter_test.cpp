@@ -100,11 +100,13 @@ TEST_CASE("Prometheus reads names, types, labels and cumulative buckets", "[tele
   MetricRegistry registry;
   registry.record(Metric::run_created, 1, {{"openwop.workflow_id", "a\"b\\c\nd"}});
   registry.record(Metric::run_active, -1, {});
+  registry.record(Metric::queue_depth, 3, {});
   registry.record(Metric::run_duration, 0.2, {{"openwop.run_status", "failed"}});
   const std::string text = prometheus_text(registry);
   CHECK_THAT(text, Catch::Contains("# TYPE openwop_run_created_total counter\n"
                                    "openwop_run_created_total{openwop_workflow_id=\"a\\\"b\\\\c\\nd\"} 1\n"));
   CHECK_THAT(text, Catch::Contains("# TYPE openwop_run_active gauge\nopenwop_run_active -1\n"));
+  CHECK_THAT(text, Catch::Contains("# TYPE openwop_queue_depth gauge\nopenwop_queue_depth 3\n"));
   CHECK_THAT(text,
              Catch::Contains("openwop_run_duration_seconds_bucket{openwop_run_status=\"failed\",le=\"0.5\"} 1\n"));
   CHECK_THAT(text,

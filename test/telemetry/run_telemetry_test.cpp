@@ -157,6 +157,34 @@ TEST_CASE("runs are counted as they begin and end, those of earlier processes in
   CHECK(rig.sum(Metric::node_duration, "core.delay") == 4);
 }
 
+TEST_CASE("the queue's depth counts runs that could go on, those of earlier processes included", "[telemetry]") {
+  TelemetryRig rig;
+  rig.add(WorkflowText("delayed").node("d", "core.delay", R"({"ms":2000})"));
+  rig.add(WorkflowText("asks").node("g", "core.approvalGate"));
+  rig.add(WorkflowText("short").node("n", "core.noop"));
+  const auto depth = [&] { return rig.sum(Metric::queue_depth, "default"); };
+  const RunId delayed = rig.create("delayed");
+  (void)rig.create("delayed");
+  const RunId asks = rig.create("asks");
+  (void)rig.create("short");
+  CHECK(depth() == 2);
+  REQUIRE(rig.engine->pause_run({.run_id = delayed, .drain_policy = DrainPolicy::immediate}).ok());
+  CHECK(depth() == 1);
+  rig.registry = std::make_shared<MetricRegistry>();
+  rig.telemetry.metrics = rig.registry;
+  rig.follow();
+  rig.open();
+  CHECK(depth() == 1);
+  REQUIRE(rig.engine->resume_run({.run_id = delayed}).ok());
+  CHECK(depth() == 2);
+  REQUIRE(rig.answer(asks, "g", R"({"action":"accept"})").ok());
+  CHECK(depth() == 2);
+  REQUIRE(rig.engine->cancel_run({.run_id = delayed}).ok());
+  CHECK(depth() == 1);
+  rig.advance(2000);
+  CHECK(depth() == 0);
+}
+
 TEST_CASE("what is cancelled ends its spans", "[telemetry]") {
   TelemetryRig rig;
   rig.add(WorkflowText("w").node("d", "core.delay", R"({"ms":2000})"));
