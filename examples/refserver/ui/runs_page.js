@@ -69,7 +69,7 @@ export class RunsPage {
       field('tag', 'Tag', h('input', {type: 'search', placeholder: 'any', autocomplete: 'off', spellcheck: 'false'})),
       field('createdFrom', 'Created from', from), field('createdBefore', 'Created before', before),
       h('div.answer-buttons', null, h('button.primary', {type: 'submit'}, 'Filter'),
-        h('button', {type: 'button', onclick: () => { location.hash = '#/runs'; }}, 'Clear')));
+        h('button', {type: 'button', onclick: () => this.#clear()}, 'Clear')));
     from.value = local(this.#filter.createdFrom);
     before.value = local(this.#filter.createdBefore);
     this.element = h('div.runs-page', null, h('div.page-title', null, h('h1', null, 'Runs')),
@@ -78,6 +78,11 @@ export class RunsPage {
         h('thead', null, h('tr', null, ['Status', 'Workflow', 'Run', 'Created', 'Took'].map((text) => h('th', {scope: 'col'}, text)))),
         this.#rows)),
       this.#note, h('div.after-table', null, this.#more));
+  }
+
+  #clear() {
+    for (const name of FILTERS) this.form.elements[name].value = '';
+    this.#apply();
   }
 
   #apply() {
