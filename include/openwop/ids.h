@@ -73,7 +73,8 @@ struct Id {
 
   [[nodiscard]] static Id from_bytes(std::string_view raw) {
     Id id;
-    std::memcpy(id.bytes.data(), raw.data(), raw.size() < kBytes ? raw.size() : kBytes);
+    // Of nothing there is no address to copy from.
+    if (!raw.empty()) std::memcpy(id.bytes.data(), raw.data(), raw.size() < kBytes ? raw.size() : kBytes);
     return id;
   }
 

@@ -105,6 +105,8 @@ struct InterruptState {
   bool bearer_only = false;
   /// Of a conversation: exchanges after which it closes by itself; 0 = one that is given as a bare value.
   std::int64_t turns = 0;
+  /// Its timeout does not fail the node: the handler goes on and is told.
+  bool raises_timeout = false;
   InterruptOutcome outcome = InterruptOutcome::pending;
   std::vector<InterruptVote> votes = {};
   /// Votes and questions so far, replaced ones too.
@@ -117,10 +119,11 @@ struct InterruptState {
   }
 };
 
-/// What an interrupt of a node was resolved with.
+/// How an interrupt of a node ended: with what it was resolved, or without an answer in time.
 struct NodeAnswer {
   std::string key = {};    // as the node calls it
-  std::string value = {};  // serialized JSON
+  std::string value = {};  // serialized JSON; empty when it timed out
+  bool timed_out = false;
 };
 
 }  // namespace openwop

@@ -84,21 +84,31 @@ struct NodeInvocation {
   const std::vector<ChildResult>* children = nullptr;
   /// For pure handlers: what the run's agents have said so far. Null for others.
   const AgentState* agents = nullptr;
-  /// What the interrupts of this node (NodeSuspend) were resolved with, oldest first; kept over retries.
+  /// How the interrupts of this node (NodeSuspend) ended, oldest first; kept over retries.
   const std::vector<NodeAnswer>* answers = nullptr;
 
-  /// The latest of them, serialized JSON, or nothing before the first one.
+  /// The latest of them, serialized JSON; nothing before the first one, and when the latest timed out.
   [[nodiscard]] std::optional<std::string_view> resumed() const {
-    if (answers == nullptr || answers->empty()) return std::nullopt;
+    if (answers == nullptr || answers->empty() || answers->back().timed_out) return std::nullopt;
     return answers->back().value;
   }
   /// The answer to the interrupt that the node gave this key.
   [[nodiscard]] std::optional<std::string_view> answer(std::string_view key) const {
-    if (answers == nullptr) return std::nullopt;
+    const NodeAnswer* given = find_answer(key);
+    if (given == nullptr || given->timed_out) return std::nullopt;
+    return given->value;
+  }
+  /// Nobody answered the interrupt of this key in time (NodeSuspend::raises_timeout).
+  [[nodiscard]] bool timed_out(std::string_view key) const {
+    const NodeAnswer* given = find_answer(key);
+    return given != nullptr && given->timed_out;
+  }
+  [[nodiscard]] const NodeAnswer* find_answer(std::string_view key) const {
+    if (answers == nullptr) return nullptr;
     for (const NodeAnswer& given : *answers) {
-      if (given.key == key) return given.value;
+      if (given.key == key) return &given;
     }
-    return std::nullopt;
+    return nullptr;
   }
 
   /// Raw JSON of an input port or config member, or nothing.
@@ -174,7 +184,8 @@ struct NodeSleep {
 
 /// The node waits for somebody's answer, holding nothing (protocol 03 §2). Once the interrupt is resolved the handler
 /// is called again with the same inputs and finds the answer in NodeInvocation::resumed() or answer(); it may then
-/// complete, fail, or ask the next question. If the interrupt times out, the node fails with `interrupt_timeout`.
+/// complete, fail, or ask the next question. If the interrupt times out, the node fails with `interrupt_timeout`,
+/// unless it asked to be told (raises_timeout): then the handler is called as with an answer, and finds timed_out().
 ///
 /// The engine checks what an answer has to satisfy before the handler sees it: the actions, votes and approvers of an
 /// approval, the questions of a clarification, the correlation of an external event, and resume_schema.
@@ -184,6 +195,8 @@ struct NodeSuspend {
   std::string data = "{}";         // serialized object
   std::string resume_schema = {};  // serialized JSON Schema, or empty
   std::int64_t timeout_ms = 0;     // 0 = none
+  /// A timeout is not the node's end: its handler decides what comes of it.
+  bool raises_timeout = false;
   /// The node's own name for the question; empty: numbered. One that has been answered must not be asked again.
   std::string key = {};
   /// No signed token resolves it: a bearer key has to.
@@ -234,6 +247,7 @@ class NodeContext {
   [[nodiscard]] std::optional<std::string_view> input(std::string_view port) const { return invocation().input(port); }
   [[nodiscard]] std::optional<std::string_view> resumed() const { return invocation().resumed(); }
   [[nodiscard]] std::optional<std::string_view> answer(std::string_view key) const { return invocation().answer(key); }
+  [[nodiscard]] bool timed_out(std::string_view key) const { return invocation().timed_out(key); }
   template <class T>
   [[nodiscard]] Result<T> input_as(std::string_view port) const {
     return invocation().input_as<T>(port);

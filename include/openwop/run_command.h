@@ -21,6 +21,8 @@ struct Failure {
   std::string message;
   std::string details = {};  // serialized object, or empty
   bool retryable = false;
+  /// Serialized object, or empty: what node.failed shows as the node's outputs, beside the error.
+  std::string outputs = {};
 
   [[nodiscard]] std::string to_json() const {
     std::string out;
@@ -99,6 +101,7 @@ struct SuspendNode {
   std::int64_t timeout_ms = 0;     // 0 = none
   bool bearer_only = false;
   std::int64_t turns = 0;  // InterruptState::turns
+  bool raises_timeout = false;
 };
 /// What approval.received tells of a decision.
 struct ApprovalRecord {
@@ -124,6 +127,8 @@ struct ResumeNode {
   std::string kind = {};
   std::string resolved_by = {};
   std::optional<ApprovalRecord> decision = {};  // of an approval
+  /// Nobody answered in time, and the node goes on without an answer.
+  bool timed_out = false;
 };
 struct WriteVariable {
   std::string node_id;

@@ -142,10 +142,20 @@ inline void fold_node_ended(RunState& state, const EventView& event, NodeStatus 
     if (cost) state.cost.add(CostRecord::from_json(*cost));
   } else if (status == NodeStatus::failed) {
     node.error = json::member(event.payload, "error").value_or("{}");
+    if (const auto outputs = json::member(event.payload, "outputs")) node.outputs = *outputs;
   }
   fold_edges(state, node, event.hidden);
   // A cancelled node is followed by the run's end; until then the run shows what it waited for.
   if (status != NodeStatus::cancelled) leave_suspension(state, event.time_ms);
+}
+
+inline void fold_node_cancelled(RunState& state, const EventView& event) {
+  const NodeState* node = state.find_node(event.node_id);
+  if (node != nullptr && is_in_flight(node->status)) return fold_node_ended(state, event, NodeStatus::cancelled);
+  // The loop around it has begun again, and the node with it; what it had asked is not asked any more.
+  if (InterruptState* interrupt = pending_interrupt(state, event.node_id)) {
+    interrupt->outcome = InterruptOutcome::cancelled;
+  }
 }
 
 inline void fold_channel_written(RunState& state, const EventView& event) {
@@ -224,6 +234,7 @@ inline void fold_interrupt_requested(RunState& state, const EventView& event) {
     interrupt.node_key = text_member(event.hidden, "nodeKey");
     interrupt.bearer_only = json::member(event.hidden, "bearerOnly").has_value();
     interrupt.turns = integer_member(event.hidden, "turns");
+    interrupt.raises_timeout = json::member(event.hidden, "raisesTimeout").has_value();
   }
   NodeState& node = node_of(state, event.node_id);
   if (node.status == NodeStatus::suspended) node.due_ms = interrupt.due_ms();
@@ -256,8 +267,15 @@ inline void fold_node_resumed(RunState& state, const EventView& event) {
   enter(node, NodeStatus::running, event);
   node.started_sequence = event.sequence;
   const InterruptState* interrupt = state.find_interrupt(event.node_id);
-  node.answers.push_back({interrupt == nullptr ? std::string() : interrupt->node_key,
-                          std::string(real_member(event, "resumeValue", "null"))});
+  NodeAnswer answer{interrupt == nullptr ? std::string() : interrupt->node_key,
+                    {},
+                    !event.hidden.empty() && json::member(event.hidden, "timedOut").has_value()};
+  if (!answer.timed_out) {
+    answer.value = real_member(event, "resumeValue", "null");
+  } else if (InterruptState* open = pending_interrupt(state, event.node_id)) {
+    open->outcome = InterruptOutcome::timed_out;
+  }
+  node.answers.push_back(std::move(answer));
   leave_suspension(state, event.time_ms);
 }
 
@@ -426,7 +444,7 @@ inline void fold(RunState& state, const EventView& event) {
     case EventType::node_completed: detail::fold_node_ended(state, event, NodeStatus::completed); break;
     case EventType::node_failed: detail::fold_node_ended(state, event, NodeStatus::failed); break;
     case EventType::node_skipped: detail::fold_node_ended(state, event, NodeStatus::skipped); break;
-    case EventType::node_cancelled: detail::fold_node_ended(state, event, NodeStatus::cancelled); break;
+    case EventType::node_cancelled: detail::fold_node_cancelled(state, event); break;
     case EventType::node_retried: {
       NodeState& node = detail::node_of(state, event.node_id);
       detail::enter(node, NodeStatus::retrying, event);

@@ -45,6 +45,8 @@ constexpr bool has_ended(NodeStatus status) { return status >= NodeStatus::compl
 
 /// The reason of run.cancelled when the run that a run belongs to was cancelled (protocol 03 §6.5).
 inline constexpr std::string_view kParentCancelled = "parent-cancelled";
+/// The reason of node.cancelled when the loop around a node has begun again before the node ended.
+inline constexpr std::string_view kLoopRestarted = "loop-restarted";
 
 struct NodeState {
   NodeStatus status = NodeStatus::idle;

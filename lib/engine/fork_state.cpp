@@ -50,18 +50,29 @@ bool has_edges(std::string_view hidden) {
   return json::member(hidden, "edges").has_value() || json::member(hidden, "loops").has_value();
 }
 
+/// A node was stopped because the loop around it has begun again.
+bool restarts(const Event& event) {
+  return event.type == EventType::node_cancelled && detail::text_member(event.payload, "reason") == kLoopRestarted;
+}
+
+bool begins_loop(const Event& event) {
+  const bool ended = event.type == EventType::node_completed || event.type == EventType::node_failed;
+  return ended && json::member(event.hidden, "reset").has_value();
+}
+
 /// `next` says no more than what follows from `before`: nobody could come in between.
 bool completes(const Event& before, const Event& next) {
   const bool same_node = before.node_id == next.node_id;
   const bool ends_run = (before.type == EventType::node_failed && !has_edges(before.hidden)) ||
                         before.type == EventType::cap_breached || before.type == EventType::workflow_loopback_limit ||
-                        before.type == EventType::node_cancelled;
+                        (before.type == EventType::node_cancelled && !restarts(before));
   const bool answered = before.type == EventType::interrupt_resolved || before.type == EventType::approval_received ||
                         before.type == EventType::clarification_resolved;
   const auto is = [&](EventType type) { return next.type == type; };
   const auto was = [&](EventType type) { return before.type == type; };
+  if (is(EventType::node_cancelled) && restarts(next)) return restarts(before) || begins_loop(before);
   if (is(EventType::run_failed) || is(EventType::node_cancelled)) return ends_run;
-  if (is(EventType::run_cancelled)) return was(EventType::node_cancelled);
+  if (is(EventType::run_cancelled)) return was(EventType::node_cancelled) && !restarts(before);
   if (is(EventType::workflow_loopback_limit)) return was(EventType::node_completed);
   if (!same_node) return false;
   if (is(EventType::node_failed)) return was(EventType::cap_breached);

@@ -93,7 +93,11 @@ void RunTurn::begin_fork() {
   drop_unknown_nodes();
   if (start.node) enter_again(*start.node, std::move(start.before), std::move(start.catch_up));
   for (const RecordedEvent& event : start.completion) {
-    if (!run_.replay && !ended()) copy(event);
+    if (run_.replay || ended()) break;
+    copy(event);
+    // Answered: a pure node computes on.
+    if (event.event.type != EventType::node_resumed) continue;
+    if (const auto node = run_.workflow->find_node(event.event.node_id)) continue_node(*node);
   }
   if (!run_.replay) wait_anew();
   go_on();
@@ -270,7 +274,9 @@ bool RunTurn::follow(const RecordedEvent& next) {
   }
   // What writes have set off came when it came.
   const bool trigger = event.type == EventType::log_appended && json::member(event.hidden, "trigger").has_value();
-  if (is_terminal(event.type) || event.type == EventType::workflow_loopback_limit || event.node_id.empty() || trigger) {
+  const bool restarts = event.type == EventType::node_cancelled && (state == nullptr || !is_in_flight(state->status));
+  if (is_terminal(event.type) || event.type == EventType::workflow_loopback_limit || event.node_id.empty() || trigger ||
+      restarts) {
     take_as_it_is();
     return true;
   }
@@ -365,6 +371,7 @@ void RunTurn::complete_as_recorded(std::size_t node, const Event& event) {
 
 void RunTurn::fail_as_recorded(std::size_t node, const Event& event) {
   Failure failure = failure_in(event.payload, "error");
+  failure.outputs = json::member(event.payload, "outputs").value_or("");
   auto choice = recorded_choice(node, event, true);
   const bool handled = choice.ok() && (!choice->live.empty() || !choice->loops.empty());
   const auto stop = handled ? loop_past_limit(*choice, LoopCeiling::of_workflow) : std::nullopt;

@@ -208,6 +208,10 @@ Failure storable(Failure failure) {
       failure.details.empty() || (json::check(failure.details, {kMaxFailureDetailsBytes, 64}).ok() &&
                                   json::kind(failure.details) == json::Kind::object);
   if (!details_fit) failure.details.clear();
+  const bool outputs_fit =
+      failure.outputs.empty() || (json::check(failure.outputs, {kMaxFailureDetailsBytes, 64}).ok() &&
+                                  json::kind(failure.outputs) == json::Kind::object);
+  if (!outputs_fit) failure.outputs.clear();
   return failure;
 }
 

@@ -48,6 +48,7 @@ std::string with_variables(std::string_view declared, std::string_view given) {
 std::string_view reason_for_child(const Event& event) {
   const std::string reason = detail::text_member(event.payload, "reason");
   if (reason == "run-cancelled") return kParentCancelled;
+  if (reason == kLoopRestarted) return "parent-loop-restarted";
   return reason == "run-terminated" ? "parent-completed" : "parent-failed";
 }
 

@@ -172,7 +172,8 @@ void RunTurn::suspend_node(std::size_t node, NodeSuspend suspend) {
                                suspend.resume_schema.empty() ? std::string() : json::minified(suspend.resume_schema),
                                std::min(suspend.timeout_ms, kMaxTimeoutMs),
                                suspend.bearer_only,
-                               suspend.turns};
+                               suspend.turns,
+                               suspend.raises_timeout};
   for (const RunCommand& note : *notes) apply(note);
   for (const RunCommand& write : *writes) {
     if (!is_note(write)) apply(write);
@@ -270,7 +271,7 @@ void RunTurn::ask_again(std::size_t node) {
   }
   apply(command::SuspendNode{definition.id, interrupt_id(key, state_of(node)->suspensions), open->kind, key,
                              run_.id.text(), open->node_key, std::move(data), open->resume_schema, open->timeout_ms,
-                             open->bearer_only, open->turns});
+                             open->bearer_only, open->turns, open->raises_timeout});
 }
 
 void RunTurn::time_out_interrupt(std::size_t node) {
@@ -281,6 +282,10 @@ void RunTurn::time_out_interrupt(std::size_t node) {
   }
   if (interrupt != nullptr && interrupt->kind == interrupt_kind_name(InterruptKind::conversation_exchange)) {
     time_out_conversation(id, *interrupt);
+  }
+  if (interrupt != nullptr && interrupt->raises_timeout) {
+    apply(command::ResumeNode{.node_id = id, .interrupt_id = interrupt->id, .timed_out = true});
+    return continue_node(node);
   }
   fail_node(node, {"interrupt_timeout", "nobody answered the interrupt in time"});
 }

@@ -122,6 +122,7 @@ Failure child_failed(const ChildResult& child) {
     details.string("childRunId", child.run_id.text()).string("childStatus", status_name(child.status));
     if (!child.error.empty()) details.raw("childError", child.error);
   }
+  failure.outputs = child.outputs();
   return failure;
 }
 

@@ -295,6 +295,8 @@ void RunTrace::node_resumed(const Told& told) {
     at = nodes_.emplace(event.node_id, OpenNode{.type_id = std::string(type_of(told.workflow, event.node_id))}).first;
   }
   OpenNode& node = at->second;
+  // What is still open was not resolved.
+  end_interrupts_of(told, event.node_id, "timeout");
   node.suspended = false;
   node.span = node_span_id(facts_.run, event.sequence);
   node.started_sequence = event.sequence;

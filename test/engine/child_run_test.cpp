@@ -117,6 +117,8 @@ TEST_CASE("a failed child fails its parent, or is absorbed") {
       const std::string error = rig.view(run).state.error;
       CHECK(json::member(error, "code") == R"("child_failed")");
       CHECK(json::member(*json::member(error, "details"), "childStatus") == R"("failed")");
+      CHECK(json::member(output_of(rig, run, "call"), "childStatus") == R"("failed")");
+      CHECK(json::member(output_of(rig, run, "call"), "childRunId") == "\"" + only_child(rig, run).text() + "\"");
     }
   }
 }

@@ -134,6 +134,15 @@ TEST_CASE("a replay takes the answer of an approval from the source; a branch as
     CHECK(rig.view(branch).state.nodes.at("yes").status == NodeStatus::skipped);
   }
   CHECK(rig.view(source).state.nodes.at("yes").status == NodeStatus::completed);
+
+  // Behind the answer nobody is asked again.
+  for (std::uint64_t from = sequence_of(rig, source, "interrupt.resolved") + 1; from < rig.length(source); ++from) {
+    INFO("from " << from);
+    const RunId branch = rig.branch(source, from);
+    CHECK(rig.status(branch) == RunStatus::completed);
+    CHECK(rig.view(branch).state.nodes.at("yes").status == NodeStatus::completed);
+    CHECK(rig.count(branch, "interrupt.resolved") == 1);
+  }
 }
 
 TEST_CASE("a branch past its interrupt's deadline has one of its own; unanswered, it times out", "[engine][fork]") {
