@@ -285,8 +285,7 @@ constexpr std::array kFlags = {
 
 Status add_key(std::string_view name, const std::string& value, Config& config) {
   const bool is_test = name == "test-api-key";
-  // Test keys do not touch live data, nor the reverse: unless told otherwise, they have a tenant of their own.
-  const std::string tenant = name == "tenant2-api-key" ? "=tenant2" : is_test ? "=test" : "";
+  const std::string tenant = name == "tenant2-api-key" ? "=tenant2" : "";
   auto key = parse_key(value.find('=') == std::string::npos ? value + tenant : value);
   if (!key) return invalid("--" + std::string(name) + ": " + key.error().message);
   key->test = is_test;

@@ -264,7 +264,13 @@ void HttpServer::answer_with_body(const httplib::Request& request, httplib::Resp
   if (request.is_multipart_form_data()) {
     return refuse_and_close({ErrorCode::unsupported_media_type, "the body has to be application/json"});
   }
-  if (length > limit) return refuse_and_close(too_large);
+  const auto refuse_too_large = [&] {
+    connection.close_after_response();
+    response.body.clear();
+    set_response(response, surface_.refuse(to_request(request, {}), too_large));
+    response.set_header("Connection", "close");
+  };
+  if (length > limit) return refuse_too_large();
   std::string body;
   body.reserve(static_cast<std::size_t>(length));
   bool overflow = false;
@@ -273,7 +279,7 @@ void HttpServer::answer_with_body(const httplib::Request& request, httplib::Resp
     if (!overflow) body.append(data, size);
     return !overflow;
   });
-  if (overflow) return refuse_and_close(too_large);
+  if (overflow) return refuse_too_large();
   if (!complete) {
     const bool bad_encoding = response.status == 415;
     if (bad_encoding) {

@@ -11,7 +11,9 @@ MetricsServer::MetricsServer(std::shared_ptr<const openwop::MetricRegistry> regi
   constexpr std::size_t kThreads = 2;
   server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
   server_.set_payload_max_length(0);
-  server_.set_keep_alive_timeout(60);
+  // stop() waits for connections that are open, and scrapers leave them open.
+  server_.set_keep_alive_timeout(1);
+  server_.set_read_timeout(2);
   server_.set_default_headers({{"X-Content-Type-Options", "nosniff"}, {"Cache-Control", "no-store"}});
   server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
     response.set_content(openwop::prometheus_text(*registry_), "text/plain; version=0.0.4; charset=utf-8");

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,21 @@ inline std::optional<Reducer> reducer_of(std::string_view name) {
     if (known == name) return reducer;
   }
   if (name.starts_with("vendor.")) return Reducer::vendor;
+  return std::nullopt;
+}
+
+/// What a channel holds that nobody has written; nothing where only a write says what it is.
+constexpr std::optional<std::string_view> empty_value(Reducer reducer) {
+  switch (reducer) {
+    case Reducer::append:
+    case Reducer::votes:
+    case Reducer::feedback:
+    case Reducer::message: return "[]";
+    case Reducer::merge: return "{}";
+    case Reducer::counter: return "0";
+    case Reducer::replace:
+    case Reducer::vendor: break;
+  }
   return std::nullopt;
 }
 

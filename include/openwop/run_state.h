@@ -134,6 +134,19 @@ struct RunState {
     const auto at = interrupts.find(node_id);
     return at == interrupts.end() ? nullptr : &at->second;
   }
+  /// The node that has asked last of those whose own question waits for its answer; or null.
+  [[nodiscard]] const std::string* latest_asking() const {
+    const std::string* latest = nullptr;
+    std::uint64_t at = 0;
+    for (const auto& [id, node] : nodes) {
+      const InterruptState* asked = node.status == NodeStatus::suspended ? find_interrupt(id) : nullptr;
+      if (asked == nullptr || asked->outcome != InterruptOutcome::pending) continue;
+      if (latest != nullptr && node.suspended_at < at) continue;
+      latest = &id;
+      at = node.suspended_at;
+    }
+    return latest;
+  }
   /// The suspended node that the run's status speaks of: the latest; or null.
   [[nodiscard]] const std::string* latest_suspended() const {
     const std::string* latest = nullptr;

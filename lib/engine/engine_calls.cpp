@@ -167,6 +167,11 @@ Result<RunStatus> EngineImpl::resume_run(ResumeRun request) {
 void EngineImpl::resolve_interrupt(ResolveInterrupt request, std::function<void(Result<RunStatus>)> done) {
   const auto view = run(request.tenant, request.run_id);
   if (!view) return done(view.error());
+  if (view->header.fork && view->state.status == RunStatus::pending) {
+    // What a fork asks is known once it has begun, which its shard is told before this.
+    RunRequest later = request;
+    return ask(std::move(request), std::move(later), request.principal, std::move(done));
+  }
   auto resolution = check_resolution(core_.options, *view, request);
   if (!resolution) return done(std::move(resolution).error());
   std::string actor = resolution->resolved_by;

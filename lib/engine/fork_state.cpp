@@ -55,6 +55,10 @@ bool restarts(const Event& event) {
   return event.type == EventType::node_cancelled && detail::text_member(event.payload, "reason") == kLoopRestarted;
 }
 
+bool times_out(const Event& event) {
+  return event.type == EventType::approval_received && detail::text_member(event.payload, "action") == "timeout";
+}
+
 bool begins_loop(const Event& event) {
   const bool ended = event.type == EventType::node_completed || event.type == EventType::node_failed;
   return ended && json::member(event.hidden, "reset").has_value();
@@ -75,7 +79,8 @@ bool completes(const Event& before, const Event& next) {
   if (is(EventType::run_cancelled)) return was(EventType::node_cancelled) && !restarts(before);
   if (is(EventType::workflow_loopback_limit)) return was(EventType::node_completed);
   if (!same_node) return false;
-  if (is(EventType::node_failed)) return was(EventType::cap_breached);
+  if (is(EventType::node_failed)) return was(EventType::cap_breached) || times_out(before);
+  if (is(EventType::interrupt_resolved)) return was(EventType::conversation_closed);
   if (is(EventType::interrupt_requested)) return was(EventType::node_suspended);
   if (is(EventType::approval_requested) || is(EventType::clarification_requested)) {
     return was(EventType::interrupt_requested);

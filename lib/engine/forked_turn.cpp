@@ -26,7 +26,7 @@ Event divergence_note(const RunFork& fork, const Divergence& divergence, const R
                                       divergence.original.value_or(fork.source_end > 0 ? fork.source_end - 1 : 0)));
     if (divergence.original) payload.string("originalEventId", event_id(fork.source_run, *divergence.original));
     payload.string("replayEventId", event_id(replay, at));
-    payload.integer("divergencePoint", static_cast<std::int64_t>(at));
+    if (!divergence.type.empty()) payload.string("divergencePoint", divergence.type);
     payload.string("divergenceKind", kDivergenceNames[static_cast<std::size_t>(divergence.kind)]);
   }
   return note;
@@ -92,25 +92,41 @@ void RunTurn::begin_fork() {
   if (run_.state.status == RunStatus::pending) return run_.replay ? settle() : this->start();
   drop_unknown_nodes();
   if (start.node) enter_again(*start.node, std::move(start.before), std::move(start.catch_up));
+  RunState asked;
   for (const RecordedEvent& event : start.completion) {
     if (run_.replay || ended()) break;
+    // A question is asked anew as a whole.
+    if (is_asking(event.event)) {
+      fold(asked, view_of(event.event, event.sequence));
+      continue;
+    }
     copy(event);
     // Answered: a pure node computes on.
     if (event.event.type != EventType::node_resumed) continue;
     if (const auto node = run_.workflow->find_node(event.event.node_id)) continue_node(*node);
   }
-  if (!run_.replay) wait_anew();
+  if (!run_.replay) wait_anew(asked);
   go_on();
 }
 
 /// What the source waits for is not what a branch waits for: questions are asked again, children started again.
-void RunTurn::wait_anew() {
+void RunTurn::wait_anew(const RunState& asked) {
   for (std::size_t node = 0; node < run_.workflow->nodes.size() && !ended(); ++node) {
     const NodeState* state = state_of(node);
-    if (state == nullptr) continue;
-    if (state->status == NodeStatus::suspended) ask_again(node);
-    if (state->status == NodeStatus::in_child) continue_node(node);
+    if (state == nullptr || waits_by_itself(*state)) continue;
+    if (state->status == NodeStatus::suspended) {
+      ask_again(node, asked);
+    } else if (state->status == NodeStatus::in_child) {
+      continue_node(node);
+    }
   }
+}
+
+/// For an answer or a child of the branch's own, and not of its source.
+bool RunTurn::waits_by_itself(const NodeState& node) const {
+  if (node.status == NodeStatus::suspended) return node.suspended_at >= run_.header->fork->from_sequence;
+  return std::any_of(run_.state.children.begin(), run_.state.children.end(),
+                     [&](const ChildRun& child) { return child.run_id == node.child && !is_terminal(child.status); });
 }
 
 /// Nodes that the workflow has no more would be waited for in vain.

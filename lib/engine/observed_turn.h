@@ -51,6 +51,7 @@ struct Asked {
     RunAction operator()(const command::PauseRun&) const { return RunAction::pause; }
     RunAction operator()(const command::ResumeRun&) const { return RunAction::resume; }
     RunAction operator()(const Resolution&) const { return RunAction::resolve_interrupt; }
+    RunAction operator()(const ResolveInterrupt&) const { return RunAction::resolve_interrupt; }
   };
   return {std::visit(ActionOf{}, request->request), request->actor};
 }

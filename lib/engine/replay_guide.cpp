@@ -8,6 +8,11 @@ namespace {
 
 constexpr std::size_t kReadAheadEvents = 256;
 
+/// As the protocol's enum has it; empty for a type that it does not know.
+std::string name_of(const Event& event) {
+  return event.type == EventType::unknown ? std::string() : std::string(event_name(event.type));
+}
+
 /// Says nothing of the course that the run took.
 template <class AnyEvent>
 bool is_aside(const AnyEvent& event) {
@@ -206,7 +211,10 @@ void ReplayGuide::pass() {
 Divergence ReplayGuide::lose() {
   const RecordedEvent* original = next();
   Divergence divergence{Divergence::Kind::missing, {}};
-  if (original != nullptr) divergence.original = original->sequence;
+  if (original != nullptr) {
+    divergence.original = original->sequence;
+    divergence.type = name_of(original->event);
+  }
   lost_ = true;
   return divergence;
 }
@@ -219,7 +227,7 @@ std::optional<Divergence> ReplayGuide::take(Event& made) {
     // A source that lives simply has not come this far.
     if (!source_ended_) return std::nullopt;
     lost_ = true;
-    return Divergence{Divergence::Kind::extra, {}};
+    return Divergence{Divergence::Kind::extra, {}, name_of(made)};
   }
   if (!same_place(made, original->event)) return differ(made);
   std::optional<Divergence> divergence;
@@ -228,7 +236,7 @@ std::optional<Divergence> ReplayGuide::take(Event& made) {
     // Which run was started is the source's matter.
     if (json::member(original->event.hidden, "childStart")) made.hidden = original->event.hidden;
   } else {
-    divergence = Divergence{Divergence::Kind::output, original->sequence};
+    divergence = Divergence{Divergence::Kind::output, original->sequence, name_of(original->event)};
   }
   pass();
   return divergence;
@@ -237,7 +245,7 @@ std::optional<Divergence> ReplayGuide::take(Event& made) {
 /// Another event than the source's: which of the two has no counterpart?
 Divergence ReplayGuide::differ(const Event& made) {
   const RecordedEvent& original = ahead_.front();
-  Divergence divergence{Divergence::Kind::extra, original.sequence};
+  Divergence divergence{Divergence::Kind::extra, original.sequence, name_of(original.event)};
   const bool comes_later = std::any_of(ahead_.begin() + 1, ahead_.end(),
                                        [&](const RecordedEvent& later) { return same_place(made, later.event); });
   if (comes_later) {

@@ -42,6 +42,8 @@ struct Divergence {
   Kind kind = Kind::output;
   /// Of the source's event; nothing when the source has none.
   std::optional<std::uint64_t> original = {};
+  /// Of the event where the two part: the source's, or where it has none the replay's.
+  std::string type = {};
 };
 inline constexpr std::array<std::string_view, 4> kDivergenceNames = {"output", "missing", "extra", "type-mismatch"};
 

@@ -9,7 +9,22 @@ namespace openwop::runtime {
 
 namespace {
 const Error kNotFound{ErrorCode::run_not_found, "no run has this id"};
+
+/// Before its first turn a fork has nothing but its source's history: it neither waits nor asks.
+Status hide_what_is_not_begun(const Log& log, RunView& view) {
+  auto head = log.head(view.run_id);
+  if (!head) return std::move(head).error();
+  if (!head->has_value()) return kNotFound;
+  auto marks = RunMarks::decode((*head)->summary);
+  if (!marks) return std::move(marks).error();
+  if (marks->status != RunStatus::pending) return {};
+  view.state.status = RunStatus::pending;
+  std::erase_if(view.state.interrupts,
+                [](const auto& each) { return each.second.outcome == InterruptOutcome::pending; });
+  return {};
 }
+
+}  // namespace
 
 Result<RunView> read_run(const Store& store, const WorkflowCatalog& catalog, std::string_view tenant, const RunId& run,
                          std::optional<std::uint64_t> last_sequence) {
@@ -37,6 +52,9 @@ Result<RunView> read_run(const Store& store, const WorkflowCatalog& catalog, std
   });
   if (!folded) return std::move(folded).error();
   if (!last_sequence) fold.finish();
+  if (view.header.fork && !last_sequence) {
+    if (auto begun = hide_what_is_not_begun(log, view); !begun) return std::move(begun).error();
+  }
   // What the children are by now; the run itself has learnt it up to its last event.
   for (ChildRun& child : view.state.children) {
     if (last_sequence || is_terminal(child.status)) continue;

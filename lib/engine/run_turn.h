@@ -42,7 +42,8 @@ struct Run {
 };
 
 /// What somebody asks of a run. Time, handlers and crashes come in other ways.
-using RunRequest = std::variant<command::CancelRun, command::PauseRun, command::ResumeRun, Resolution>;
+using RunRequest =
+    std::variant<command::CancelRun, command::PauseRun, command::ResumeRun, Resolution, ResolveInterrupt>;
 
 /// A timeout beyond a hundred years is none.
 inline constexpr std::int64_t kMaxTimeoutMs = std::int64_t{100} * 366 * 24 * 3600 * 1000;
@@ -124,12 +125,15 @@ class RunTurn {
   [[nodiscard]] Status carry_out(const command::PauseRun& command);
   [[nodiscard]] Status carry_out(const command::ResumeRun& command);
   [[nodiscard]] Status carry_out(const Resolution& resolution);
+  /// For a run of which its caller could not know yet what it asks.
+  [[nodiscard]] Status carry_out(const ResolveInterrupt& request);
   void suspend_node(std::size_t node, NodeSuspend suspend);
   bool refuse_to_suspend(std::size_t node, const NodeSuspend& suspend);
   [[nodiscard]] Status take_question(const Resolution& resolution);
   void continue_node(std::size_t node);
   void time_out_interrupt(std::size_t node);
-  void ask_again(std::size_t node);
+  [[nodiscard]] std::optional<NodeSuspend> question_of(std::size_t node, const RunState& asked);
+  void ask_again(std::size_t node, const RunState& asked);
   void pause_drained(std::string reason);
   [[nodiscard]] bool has_running_nodes() const;
 
@@ -153,7 +157,8 @@ class RunTurn {
 
   // Of forks (forked_turn.cpp).
   void drop_unknown_nodes();
-  void wait_anew();
+  void wait_anew(const RunState& asked);
+  [[nodiscard]] bool waits_by_itself(const NodeState& node) const;
   void enter_again(std::size_t node, RunState before, std::deque<RecordedEvent> catch_up);
   void catch_up_one();
   void apply_forked(std::size_t first);

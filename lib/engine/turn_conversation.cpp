@@ -97,13 +97,13 @@ Result<bool> RunTurn::take_turn(const Resolution& resolution, const InterruptSta
   if (ends) outcome = json::member(resolution.value, "outcome").value_or("null");
 
   if (bare || given) {
-    const std::int64_t index = before + 1;
-    if (index > kMaxTurns) return detail::refuse(run_.state, "the conversation has too many turns");
     const auto asked = given ? json::member(*given, "turnIndex") : std::nullopt;
-    if (asked && json::as_int(*asked) != index) {
+    const std::int64_t index = asked ? json::as_int(*asked).value_or(0) : before + 1;
+    if (index <= before) {
       return Error{ErrorCode::validation_error,
-                   "the next turn of the conversation has the turnIndex " + std::to_string(index)};
+                   "the turns of the conversation go on from the turnIndex " + std::to_string(before + 1)};
     }
+    if (index > kMaxTurns) return detail::refuse(run_.state, "the conversation has too many turns");
     const std::string_view content =
         given ? json::member(*given, "content").value_or("null") : std::string_view(resolution.value);
     last_turn = make_turn(executor_of(run_), id,

@@ -34,6 +34,23 @@ std::string interrupt_id(const std::string& key, std::uint32_t suspensions) {
   return Id::from_bytes({reinterpret_cast<const char*>(hash.data()), Id::kBytes}).text();  // NOLINT(*-reinterpret-cast)
 }
 
+command::SuspendNode suspension_of(const Run& run, const std::string& node_id, const NodeState& node,
+                                   const NodeSuspend& suspend) {
+  const std::string key = interrupt_key(run, node_id, node, suspend.key);
+  return {node_id,
+          interrupt_id(key, node.suspensions),
+          std::string(interrupt_kind_name(suspend.kind)),
+          key,
+          run.id.text(),
+          suspend.key,
+          json::minified(suspend.data),
+          suspend.resume_schema.empty() ? std::string() : json::minified(suspend.resume_schema),
+          std::min(suspend.timeout_ms, kMaxTimeoutMs),
+          suspend.bearer_only,
+          suspend.turns,
+          suspend.raises_timeout};
+}
+
 Status check_suspend(const EngineOptions& options, const NodeState& node, const NodeSuspend& suspend) {
   const auto invalid = [](std::string message) { return Error{ErrorCode::validation_error, std::move(message)}; };
   for (const auto& [what, text] : {std::pair<std::string_view, const std::string&>{"data", suspend.data},
@@ -161,19 +178,7 @@ void RunTurn::suspend_node(std::size_t node, NodeSuspend suspend) {
     for (const RunCommand& note : *notes) apply(note);
     return say_at_once(node, suspend, std::move(written));
   }
-  const std::string key = interrupt_key(run_, definition.id, state, suspend.key);
-  command::SuspendNode command{definition.id,
-                               interrupt_id(key, state.suspensions),
-                               std::string(interrupt_kind_name(suspend.kind)),
-                               key,
-                               run_.id.text(),
-                               suspend.key,
-                               json::minified(suspend.data),
-                               suspend.resume_schema.empty() ? std::string() : json::minified(suspend.resume_schema),
-                               std::min(suspend.timeout_ms, kMaxTimeoutMs),
-                               suspend.bearer_only,
-                               suspend.turns,
-                               suspend.raises_timeout};
+  command::SuspendNode command = suspension_of(run_, definition.id, state, suspend);
   for (const RunCommand& note : *notes) apply(note);
   for (const RunCommand& write : *writes) {
     if (!is_note(write)) apply(write);
@@ -230,6 +235,12 @@ Status RunTurn::carry_out(const Resolution& resolution) {
   return {};
 }
 
+Status RunTurn::carry_out(const ResolveInterrupt& request) {
+  auto resolution = check_resolution(options_, {run_.id, *run_.header, run_.state, run_.workflow}, request);
+  if (!resolution) return std::move(resolution).error();
+  return carry_out(*resolution);
+}
+
 /// A question leaves the approval as it is; the questions so far are kept where the workflow's readers see them.
 Status RunTurn::take_question(const Resolution& resolution) {
   std::string entry;
@@ -257,21 +268,60 @@ void RunTurn::continue_node(std::size_t node) {
   finish_node(node, call_pure(node, *pure, inputs, state_of(node)->started_ms));
 }
 
-/// A branch that inherits an open question asks it anew: with an id, a token and a time of its own.
-void RunTurn::ask_again(std::size_t node) {
+/// What a suspended node waits for, as a question to be asked anew; its writes are history. A pure node says it again,
+/// so that what it makes up carries this run's id. Nothing: it does not ask any more, and has gone on.
+std::optional<NodeSuspend> RunTurn::question_of(std::size_t node, const RunState& asked) {
   const WorkflowNode& definition = node_at(node);
-  const InterruptState* open = run_.state.find_interrupt(definition.id);
-  if (open == nullptr || open->outcome != InterruptOutcome::pending) return;
-  const std::string key = interrupt_key(run_, definition.id, *state_of(node), open->node_key);
-  // Ids that were made up for the question carry the run's id.
-  std::string data = open->data;
-  const std::string source = run_.header->fork->source_run.text();
-  for (auto at = data.find(source); at != std::string::npos; at = data.find(source, at)) {
-    data.replace(at, source.size(), run_.id.text());
+  const auto type = options_.nodes.find(definition);
+  if (const auto* pure = type == nullptr ? nullptr : std::get_if<PureHandler>(&type->handler)) {
+    const std::string inputs = state_of(node)->inputs.empty() ? "{}" : state_of(node)->inputs;
+    NodeOutcome outcome = call_pure(node, *pure, inputs, state_of(node)->started_ms);
+    auto* const suspend = std::get_if<NodeSuspend>(&outcome);
+    if (suspend != nullptr && check_suspend(options_, *state_of(node), *suspend)) return std::move(*suspend);
+    finish_node(node, std::move(outcome));
+    return std::nullopt;
   }
-  apply(command::SuspendNode{definition.id, interrupt_id(key, state_of(node)->suspensions), open->kind, key,
-                             run_.id.text(), open->node_key, std::move(data), open->resume_schema, open->timeout_ms,
-                             open->bearer_only, open->turns, open->raises_timeout});
+  const InterruptState* open = run_.state.find_interrupt(definition.id);
+  if (open == nullptr || open->outcome != InterruptOutcome::pending) open = asked.find_interrupt(definition.id);
+  const InterruptKindInfo* kind = open == nullptr ? nullptr : find_interrupt_kind(open->kind);
+  if (kind == nullptr) return std::nullopt;
+  NodeSuspend suspend{.kind = kind->kind,
+                      .data = open->data,
+                      .resume_schema = open->resume_schema,
+                      .timeout_ms = open->timeout_ms,
+                      .raises_timeout = open->raises_timeout,
+                      .key = open->node_key,
+                      .bearer_only = open->bearer_only,
+                      .turns = open->turns};
+  // Ids that were made up for the question carry the run's id; a conversation that has begun keeps its own.
+  const std::string source = run_.header->fork->source_run.text();
+  const auto known = run_.state.agents.conversations.find(detail::agent_text(suspend.data, "conversationId"));
+  if (known != run_.state.agents.conversations.end()) return suspend;
+  for (auto at = suspend.data.find(source); at != std::string::npos; at = suspend.data.find(source, at)) {
+    suspend.data.replace(at, source.size(), run_.id.text());
+  }
+  return suspend;
+}
+
+/// A branch that inherits an open question asks it anew: with an id, a token and a time of its own. `asked` knows what
+/// the source had still to say of the question where the history ends.
+void RunTurn::ask_again(std::size_t node, const RunState& asked) {
+  auto suspend = question_of(node, asked);
+  if (!suspend) return;
+  const WorkflowNode& definition = node_at(node);
+  apply(suspension_of(run_, definition.id, *state_of(node), *suspend));
+  if (suspend->kind == InterruptKind::conversation_exchange) {
+    const auto known = run_.state.agents.conversations.find(detail::agent_text(suspend->data, "conversationId"));
+    const bool begun = known != run_.state.agents.conversations.end() && !known->second.closed;
+    if (!begun) open_conversation(definition, *suspend);
+    // One that the node holds with itself goes on behind what has been said.
+    const std::size_t said = begun && known->second.opened_by == definition.id
+                                 ? static_cast<std::size_t>(std::max<std::int64_t>(known->second.turn_index, 0))
+                                 : 0;
+    auto& answers = suspend->answers;
+    answers.erase(answers.begin(), answers.begin() + static_cast<std::ptrdiff_t>(std::min(said, answers.size())));
+  }
+  give_answers(node, suspend->answers);
 }
 
 void RunTurn::time_out_interrupt(std::size_t node) {

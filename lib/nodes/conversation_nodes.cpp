@@ -62,6 +62,13 @@ std::string conversation_id(const NodeInvocation& node) {
   std::string id = node.run_id.text() + ":" + std::string(node.node_id.substr(0, kMaxNodeBytes)) + ":" +
                    std::to_string(node.attempt);
   if (node.iteration > 0) id += "#" + std::to_string(node.iteration);
+  if (node.agents == nullptr || node.agents->conversations.contains(id)) return id;
+  // A branch goes on with the conversation that its source had begun.
+  const std::string_view place = std::string_view(id).substr(RunId::kTextLength);
+  for (const auto& [known, conversation] : node.agents->conversations) {
+    const bool same = conversation.opened_by == node.node_id && known.size() == id.size() && known.ends_with(place);
+    if (same) return known;
+  }
   return id;
 }
 

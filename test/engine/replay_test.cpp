@@ -160,6 +160,7 @@ TEST_CASE("a pure node that computes something else is found at its first differ
   CHECK(rig.member(note, "atSequence") == "4");
   CHECK(rig.member(note, "originalEventId") == json::quoted(event_id(source, 4)));
   CHECK(rig.member(note, "replayEventId") == json::quoted(event_id(fork, 4)));
+  CHECK(rig.member(note, "divergencePoint") == R"("node.completed")");
   const Lines history = rig.history(fork);
   CHECK(history[4] == "node.completed(p)");
   CHECK(history[5] == "replay.diverged");
@@ -192,11 +193,12 @@ TEST_CASE("kinds of divergence: another type, an event too few, an event too man
     const auto history = rig.history(fork);
     CHECK(history.back() != "replay.diverged");
     const std::string note = rig.divergence(fork);
-    return rig.member(note, "divergenceKind") + " at " + rig.member(note, "atSequence");
+    return rig.member(note, "divergenceKind") + " at " + rig.member(note, "atSequence") + " " +
+           rig.member(note, "divergencePoint");
   };
-  CHECK(replayed("fails") == R"("type-mismatch" at 2)");
-  CHECK(replayed("writes less") == R"("missing" at 2)");
-  CHECK(replayed("writes more") == R"("extra" at 3)");
+  CHECK(replayed("fails") == R"("type-mismatch" at 2 "variable.changed")");
+  CHECK(replayed("writes less") == R"("missing" at 2 "variable.changed")");
+  CHECK(replayed("writes more") == R"("extra" at 3 "node.completed")");
 }
 
 TEST_CASE("behind a divergence events name the causes that the source names", "[engine][replay]") {

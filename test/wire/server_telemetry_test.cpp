@@ -128,6 +128,8 @@ TEST_CASE("every answer carries a traceparent: of the caller's trace if it sent 
   const Answer joined = rig.get("/v1/runs", {{"traceparent", kTraceparent}});
   CHECK(joined.header("traceparent").substr(3, 32) == kTrace);
   CHECK(joined.header("traceparent") != kTraceparent);
+  CHECK(joined.header("tracestate").empty());
+  CHECK(rig.get("/v1/runs", {{"traceparent", kTraceparent}, {"tracestate", "a=1"}}).header("tracestate") == "a=1");
   const Answer malformed = rig.get("/v1/runs", {{"traceparent", "00-" + kTrace + "-0-01"}});
   CHECK(malformed.status == 200);
   CHECK(malformed.header("traceparent").substr(3, 32) != kTrace);

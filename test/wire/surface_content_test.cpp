@@ -41,6 +41,8 @@ TEST_CASE("the messages stream shows the mock's tokens as bare chunks and closes
   CHECK(snapshot.at({"status"}) == "completed");
   CHECK(snapshot.at({"metrics", "openwopCost"}) ==
         R"({"tokens":{"input":1,"output":4},"model":"mock-stream-text-v1","provider":"stream-text"})");
+  const Answer bundle = rig.get("/v1/runs/" + run + "/debug-bundle");
+  if (bundle.status == 200) CHECK(bundle.at({"metrics", "openwopCost"}) == snapshot.at({"metrics", "openwopCost"}));
   const std::string debug = SurfaceRig::drain(*rig.stream("/v1/runs/" + run + "/events?streamMode=debug"));
   CHECK(occurrences(debug, "event: output.chunk\n") == 4);
 }
@@ -59,6 +61,13 @@ TEST_CASE("mock providers are for test keys, and only those that exist and are w
   const Answer wrong = rig.post("/v1/runs", mock("stream-text", R"({"delayMsPerToken":5001})"), {}, "key-test");
   CHECK(wrong.status == 400);
   CHECK(wrong.at({"error"}) == "validation_error");
+  // Nor does a fork take one along.
+  const Answer mocked = rig.post("/v1/runs", mock("stream-text"), {}, "key-test");
+  const std::string fork = "/v1/runs/" + mocked.at({"runId"}) + ":fork";
+  const Answer inherited = rig.post(fork, R"({"mode":"branch","fromSeq":0})");
+  CHECK(inherited.status == 403);
+  CHECK(inherited.at({"error"}) == "mock_provider_forbidden");
+  CHECK(rig.post(fork, R"({"mode":"branch","fromSeq":0})", {}, "key-test").status == 201);
   CHECK(rig.get("/.well-known/openwop").at({"testing", "mockProviders"}) ==
         R"(["stream-text","tool-calls","error","usage-only"])");
 }
@@ -132,4 +141,36 @@ TEST_CASE("a host that waits for many streams itself is told when there is more,
   other->cancel();
   CHECK(calls == -1);
   CHECK(other->next_after(0).kind == http::StreamFrame::Kind::end);
+}
+
+TEST_CASE("channels that nobody has written show the empty value of their reducer", "[wire][channels]") {
+  SurfaceRig rig;
+  REQUIRE(rig.engine
+              ->register_workflow(WorkflowText("channels")
+                                      .node("n", "core.noop")
+                                      .root(R"(,"channels":{"a":{"reducer":"append"},"c":{"reducer":"counter"},)"
+                                            R"("m":{"reducer":"merge"},"r":{"reducer":"replace"},)"
+                                            R"("t":{"reducer":"message"},"v":{"reducer":"votes"},)"
+                                            R"("d":{"reducer":"append","default":[1]}})")
+                                      .json())
+              .ok());
+  const Answer snapshot = rig.get("/v1/runs/" + rig.run("channels"));
+  CHECK(snapshot.at({"channels", "a"}) == "[]");
+  CHECK(snapshot.at({"channels", "c"}) == "0");
+  CHECK(snapshot.at({"channels", "m"}) == "{}");
+  CHECK(snapshot.at({"channels", "r"}).empty());
+  CHECK(snapshot.at({"channels", "t"}) == "[]");
+  CHECK(snapshot.at({"channels", "v"}) == "[]");
+  CHECK(snapshot.at({"channels", "d"}) == "[1]");
+}
+
+TEST_CASE("fixtures that need a test key are advertised where there is one", "[wire][discovery]") {
+  SurfaceRig rig({.advertise_fixtures = true});
+  for (const char* id :
+       {"conformance-stream-text", "conformance-noop", "conformance-conversation-capability-negotiation"}) {
+    REQUIRE(rig.engine->register_workflow(WorkflowText(id).node("n", "core.noop").json()).ok());
+  }
+  CHECK(rig.get("/.well-known/openwop").at({"fixtures"}) == R"(["conformance-noop","conformance-stream-text"])");
+  rig.surface->set_keys({ApiKey::of("key-a", "a")});
+  CHECK(rig.get("/.well-known/openwop").at({"fixtures"}) == R"(["conformance-noop"])");
 }

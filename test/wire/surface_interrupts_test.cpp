@@ -128,6 +128,8 @@ TEST_CASE("a token answers without a key, once, and shows the question before an
   const std::string token = rig.token(run);
   REQUIRE_FALSE(token.empty());
   CHECK(rig.token(run) == token);
+  const Answer waiting = rig.snapshot(run);
+  CHECK(waiting.at({"interrupt", "correlationId"}) == waiting.at({"interrupt", "interruptId"}));
   const Answer shown = rig.get(rig.by_token(token), {}, "");
   CHECK(shown.status == 200);
   CHECK(shown.at({"kind"}) == "external-event");
@@ -205,6 +207,8 @@ TEST_CASE("a token expires, with the interrupt at the latest; a rotation leaves 
 TEST_CASE("a gate that asks for a key refuses the token and anybody without the scope", "[wire]") {
   Gates rig;
   const std::string run = rig.run("bearer");
+  // Its token is shown, so that who tries it learns what is missing.
+  CHECK(code(rig.post(rig.by_token(rig.token(run)), kAccept, {}, "")) == "auth_elevation_required");
   const InterruptTokens ours(std::vector<TokenKey>{{"k1", "a secret of some length"}});
   const std::string id = rig.snapshot(run).at({"interrupt", "interruptId"});
   const InterruptClaims claims{

@@ -116,6 +116,13 @@ TEST_CASE("a body that is too large or of another type is refused by name", "[wi
   CHECK(large.status == 413);
   CHECK(large.at({"error"}) == "payload_too_large");
   CHECK_THAT(large.at({"message"}), Catch::Contains("max_request_body_bytes"));
+  // Who may not ask at all is told that.
+  CHECK(rig.post("/v1/runs", std::string(201, ' '), {}, "").status == 401);
+  http::Request unread{.method = "POST", .target = "/v1/runs"};
+  const Error fault{ErrorCode::payload_too_large, "too large to be read"};
+  CHECK(rig.surface->refuse(unread, fault).status == 401);
+  unread.headers.emplace("Authorization", "Bearer key-a");
+  CHECK(rig.surface->refuse(unread, fault).status == 413);
   for (const char* type : {"text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""}) {
     http::Request request{.method = "POST", .target = "/v1/runs", .body = R"({"workflowId":"wire-noop"})"};
     request.headers.emplace("Content-Type", type);
@@ -168,6 +175,7 @@ TEST_CASE("paths: unknown ones, other methods, unversioned ones, and the registr
   const Answer head = rig.call({.method = "HEAD", .target = "/.well-known/openwop"});
   CHECK(head.status == 200);
   CHECK(head.body.empty());
+  CHECK(head.header("Content-Length") == std::to_string(rig.get("/.well-known/openwop").body.size()));
 }
 
 TEST_CASE("keys: missing, malformed and unknown ones are 401, and nothing of them comes back", "[wire]") {
@@ -255,6 +263,23 @@ TEST_CASE("a forced engine version is for test keys and within its range", "[wir
   }
   CHECK(rig.post("/v1/runs", R"({"workflowId":"wire-noop","configurable":{"mockProvider":{"id":"x"}}})", {}, "key-test")
             .at({"error"}) == "unsupported_mock_provider");
+}
+
+TEST_CASE("a secret in a path is not logged, however it is spelt", "[wire]") {
+  std::string logged;
+  SurfaceOptions options;
+  options.log_requests = true;
+  options.log = [&](LogLevel, std::string_view, std::string_view fields) { logged = fields; };
+  SurfaceRig rig(std::move(options));
+  for (const char* path :
+       {"/v1/runs/Bearer%20abcdef0123456789abcdef0123", "/v1/runs/Bearer%2520abcdef0123456789abcdef0123",
+        "/v1/runs/-----BEGIN%20PRIVATE%20KEY-----"}) {
+    static_cast<void>(rig.get(path));
+    INFO(logged);
+    CHECK(json::member(logged, "path") == R"("[REDACTED]")");
+  }
+  static_cast<void>(rig.get("/v1/runs/a%20b"));
+  CHECK(json::member(logged, "path") == R"("/v1/runs/a%20b")");
 }
 
 TEST_CASE("a 5xx answer has a correlation id that the log has too", "[wire]") {

@@ -47,6 +47,8 @@ class DecisionEvents {
   /// The superset of the closed InterruptPayload and of the identity fields that 1.0 also asks for.
   void request_interrupt(const command::SuspendNode& c) {
     Event& event = emit(EventType::interrupt_requested, c.node_id);
+    // node.suspended, which opens the group (protocol 02 §3.3).
+    if (!event.caused_by) event.caused_by = state_.next_sequence;
     {
       json::ObjectWriter payload = begin(event);
       payload.string("runId", c.run_id);

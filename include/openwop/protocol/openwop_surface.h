@@ -186,6 +186,8 @@ class OpenWopSurface {
 
   /// The answer that refuses a request with `error`: for a host whose transport finds the fault first.
   [[nodiscard]] http::Response refuse(const Error& error) const;
+  /// The same for a fault of the body: who may not ask at all is told only that. `request.body` is not looked at.
+  [[nodiscard]] http::Response refuse(const http::Request& request, const Error& error);
 
   /// Replaces the keys; requests from now on are judged by the new ones.
   void set_keys(std::vector<ApiKey> keys);

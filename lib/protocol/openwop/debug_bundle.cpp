@@ -162,9 +162,12 @@ Result<http::Reply> get_debug_bundle(SurfaceParts& surface, const Call& call) {
         surface.options.max_debug_bundle_bytes - std::min(surface.options.max_debug_bundle_bytes, kTailBytes);
     const bool all_spans = spans.append(bundle.value_of("spans"), room);
     if (!all_spans && events->truncated.empty()) events->truncated = "spans_truncated_to_size_cap";
-    json::ObjectWriter(bundle.value_of("metrics"))
-        .integer("nodeCount", static_cast<std::int64_t>(events->nodes.size()))
-        .integer("eventCount", static_cast<std::int64_t>(events->count));
+    {
+      json::ObjectWriter metrics(bundle.value_of("metrics"));
+      metrics.integer("nodeCount", static_cast<std::int64_t>(events->nodes.size()));
+      metrics.integer("eventCount", static_cast<std::int64_t>(events->count));
+      if (!run->state.cost.empty()) metrics.raw("openwopCost", run->state.cost.total().to_json());
+    }
     bundle.boolean("truncated", !events->truncated.empty());
     if (!events->truncated.empty()) bundle.string("truncatedReason", events->truncated);
   }

@@ -5,6 +5,7 @@
 #include "protocol/openwop/answer.h"
 #include "protocol/openwop/base_url.h"
 #include "protocol/openwop/idempotency.h"
+#include "protocol/openwop/mock_provider.h"
 #include "protocol/openwop/request_body.h"
 #include "protocol/openwop/routes.h"
 #include "protocol/openwop/run_options.h"
@@ -80,6 +81,16 @@ Result<ForkRun> read_fork(const SurfaceParts& surface, std::string_view body, co
   return fork;
 }
 
+/// What a fork inherits of its source's options is not for every key either: mocks are for test keys.
+Status check_inherited(const SurfaceParts& surface, const ApiKey& key, const ForkRun& fork) {
+  if (key.test) return {};
+  // The header is what matters; the state would cost the whole log.
+  const auto source = surface.engine.run_at(fork.tenant, fork.source_run, 0);
+  if (!source) return source.error();
+  const auto mock = json::member(source->header.configurable, "mockProvider");
+  return mock ? check_mock_provider(*mock, key, surface.options.mock_providers) : Status();
+}
+
 /// The answer's URLs are absolute (trap 39).
 std::string forked_body(const std::string& base, const ForkRun& fork, const RunId& id, RunStatus status) {
   const std::string run = id.text();
@@ -116,6 +127,7 @@ Result<http::Reply> fork_run(SurfaceParts& surface, const Call& call) {
     if (!fork) return std::move(fork).error();
     fork->tenant = call.tenant();
     fork->source_run = *source;
+    if (auto inherited = check_inherited(surface, *call.key, *fork); !inherited) return std::move(inherited).error();
     fork->forked_by = actor_of(*call.key);
     if (call.trace) {
       fork->traceparent = format_traceparent(*call.trace);

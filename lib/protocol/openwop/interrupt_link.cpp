@@ -19,9 +19,10 @@ std::int64_t expiry_ms(const SurfaceParts& surface, const InterruptState& interr
 }  // namespace
 
 std::optional<InterruptLink> interrupt_link(const SurfaceParts& surface, const Call& call, const RunView& run) {
-  const std::string* node = is_waiting(run.state.status) ? run.state.latest_suspended() : nullptr;
+  const std::string* node = is_waiting(run.state.status) ? run.state.latest_asking() : nullptr;
   const InterruptState* interrupt = node == nullptr ? nullptr : run.state.find_interrupt(*node);
-  if (!surface.tokens || interrupt == nullptr || interrupt->bearer_only) return std::nullopt;
+  // One for a gate that takes none is there as well: it is told so, and not that it is unknown.
+  if (!surface.tokens || interrupt == nullptr) return std::nullopt;
   const bool external = interrupt->kind == interrupt_kind_name(InterruptKind::external_event);
   if (!external && !require_scope(*call.key, "approvals:respond")) return std::nullopt;
   InterruptLink link;

@@ -106,10 +106,14 @@ Status check_size(const SurfaceParts& surface, const http::Request& request) {
   if (header_bytes > options.max_header_bytes) {
     return limit(ErrorCode::headers_too_large, "max_header_bytes", options.max_header_bytes);
   }
-  if (request.body.size() > options.max_request_body_bytes) {
-    return limit(ErrorCode::payload_too_large, "max_request_body_bytes", options.max_request_body_bytes);
-  }
   return {};
+}
+
+/// After the caller is known (protocol 01 §4.3).
+Status check_body_size(const SurfaceParts& surface, const http::Request& request) {
+  const std::size_t limit = surface.options.max_request_body_bytes;
+  if (request.body.size() <= limit) return {};
+  return Error{ErrorCode::payload_too_large, "the request exceeds max_request_body_bytes = " + std::to_string(limit)};
 }
 
 http::Response method_not_allowed(const RouteMatch& match) {
@@ -188,6 +192,7 @@ Result<http::Reply> answer(SurfaceParts& surface, const http::Request& request, 
   if (auto admitted = admit_caller(surface, request, match, is_public, key); !admitted) {
     return std::move(admitted).error();
   }
+  if (auto size = check_body_size(surface, request); !size) return std::move(size).error();
   Call call{.request = request,
             .target = *target,
             .key = key.get(),
@@ -216,6 +221,19 @@ int status_of(const http::Reply& reply) {
   return std::get<std::unique_ptr<http::EventStream>>(reply)->head().status;
 }
 
+/// A secret is one however it is spelt.
+bool hides_secret(std::string_view path) {
+  constexpr int kMaxSpellings = 3;
+  std::string text(path);
+  for (int i = 0; i < kMaxSpellings; ++i) {
+    auto decoded = percent_decoded(text);
+    if (decoded == text) return false;
+    if (scrub_text(decoded)) return true;
+    text = std::move(decoded);
+  }
+  return true;
+}
+
 /// The path without its query, which may hold secrets by mistake, and without the token that may end it. Anyone may
 /// send anything: what a log line quotes is bounded.
 std::string logged_path(std::string_view target) {
@@ -230,7 +248,8 @@ std::string logged_path(std::string_view target) {
 
 void log_request(const SurfaceParts& surface, const http::Request& request, const ApiKey* key, int status,
                  std::int64_t began_ms) {
-  const std::string path = logged_path(request.target);
+  std::string path = logged_path(request.target);
+  if (hides_secret(path)) path = kRedacted;
   std::string fields;
   {
     json::ObjectWriter object(fields);
@@ -257,7 +276,8 @@ http::Reply OpenWopSurface::handle(const http::Request& request) {
   const std::int64_t began_ms = parts_->options.log_requests ? parts_->engine.now_ms() : 0;
   const bool is_head = request.method == "HEAD";
   std::shared_ptr<const ApiKey> key;
-  const std::string traceparent = wire::answer_traceparent(*parts_, wire::trace_of(request.headers));
+  const auto trace = wire::trace_of(request.headers);
+  const std::string traceparent = wire::answer_traceparent(*parts_, trace);
   const auto answer = [&] {
     return wire::answer(*parts_, request, is_head ? std::string_view("GET") : request.method, traceparent, key);
   };
@@ -276,9 +296,13 @@ http::Reply OpenWopSurface::handle(const http::Request& request) {
   if (response != nullptr && !response->headers.contains("traceparent")) {
     response->headers.emplace("traceparent", traceparent);
   }
+  if (response != nullptr && trace && !trace->tracestate.empty()) {
+    response->headers.emplace("tracestate", trace->tracestate);
+  }
   if (!is_head) return reply;
   if (auto* stream = std::get_if<std::unique_ptr<http::EventStream>>(&reply)) return (*stream)->head();
-  std::get<http::Response>(reply).body.clear();
+  response->headers.emplace("Content-Length", std::to_string(response->body.size()));
+  response->body.clear();
   return reply;
 }
 
@@ -286,6 +310,18 @@ http::Response OpenWopSurface::refuse(const Error& error) const {
   http::Response response = wire::refusal(*parts_, error);
   response.headers.emplace("traceparent", wire::answer_traceparent(*parts_, std::nullopt));
   return response;
+}
+
+http::Response OpenWopSurface::refuse(const http::Request& request, const Error& error) {
+  std::shared_ptr<const ApiKey> key;
+  const auto target = wire::parse_target(request.target);
+  if (target && target->segments.at(0) == "v1") {
+    const wire::RouteMatch match = wire::match_route(request.method, *target);
+    const bool is_public = match.route != nullptr && match.route->scope.empty();
+    auto admitted = wire::admit_caller(*parts_, request, match, is_public, key);
+    if (!admitted) return refuse(admitted.error());
+  }
+  return refuse(error);
 }
 
 void OpenWopSurface::set_keys(std::vector<ApiKey> keys) { parts_->keys.replace(std::move(keys)); }

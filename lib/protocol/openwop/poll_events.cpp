@@ -33,7 +33,7 @@ Result<PollRequest> read_poll(const Call& call) {
   // `since` is the older name. Both are exclusive: 0 skips the first event (trap T-17), -1 does not.
   const std::string_view name = call.target.parameter("lastSequence") ? "lastSequence" : "since";
   if (const auto text = call.target.parameter(name)) {
-    const auto last = whole_number(*text);
+    const auto last = place_in_log(*text);
     if (!last || *last < -1) return invalid_field(name, "has to be a whole number from 0 on");
     poll.from = static_cast<std::uint64_t>(*last) + 1;
   }

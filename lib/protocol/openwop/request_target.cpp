@@ -1,6 +1,7 @@
 #include "protocol/openwop/request_target.h"
 
 #include <charconv>
+#include <limits>
 
 #include "protocol/openwop/text_checks.h"
 
@@ -100,6 +101,17 @@ Result<RequestTarget> parse_target(std::string_view raw) {
   return target;
 }
 
+std::string percent_decoded(std::string_view raw) {
+  std::string out;
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    const int high = raw[i] == '%' && i + 2 < raw.size() ? hex_digit(raw[i + 1]) : -1;
+    const int low = high < 0 ? -1 : hex_digit(raw[i + 2]);
+    out += low < 0 ? raw[i] : static_cast<char>(high * 16 + low);
+    if (low >= 0) i += 2;
+  }
+  return out;
+}
+
 Result<std::string> decode_segment(std::string_view raw) { return percent_decode(raw, "path"); }
 
 std::optional<std::int64_t> whole_number(std::string_view text) {
@@ -107,6 +119,11 @@ std::optional<std::int64_t> whole_number(std::string_view text) {
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (text.empty() || code != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+std::optional<std::int64_t> place_in_log(std::string_view text) {
+  const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+  return digits && text.size() > 18 ? std::numeric_limits<std::int64_t>::max() : whole_number(text);
 }
 
 }  // namespace openwop::wire

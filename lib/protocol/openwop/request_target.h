@@ -29,7 +29,13 @@ struct RequestTarget {
 /// Decodes one path segment. Errors as above.
 [[nodiscard]] Result<std::string> decode_segment(std::string_view raw);
 
+/// Whatever of the text is percent-encoded, decoded; for those who look for something in it.
+[[nodiscard]] std::string percent_decoded(std::string_view raw);
+
 /// A whole number, optionally negative, without sign tricks, space or overflow.
 [[nodiscard]] std::optional<std::int64_t> whole_number(std::string_view text);
+
+/// The same for a place in a log: one beyond every number that fits is the largest.
+[[nodiscard]] std::optional<std::int64_t> place_in_log(std::string_view text);
 
 }  // namespace openwop::wire

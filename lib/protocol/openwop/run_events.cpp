@@ -50,7 +50,7 @@ std::optional<std::uint64_t> last_event_id(const Call& call, const RunId& run) {
   std::string_view text = header ? *header : *query;
   const std::string prefix = "evt_" + run.text() + "_";
   if (text.starts_with(prefix)) text.remove_prefix(prefix.size());
-  const auto sequence = whole_number(text);
+  const auto sequence = place_in_log(text);
   if (!sequence || *sequence < 0) return std::nullopt;
   return static_cast<std::uint64_t>(*sequence);
 }

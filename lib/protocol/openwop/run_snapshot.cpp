@@ -66,8 +66,10 @@ void append_channels(std::string& out, const RunView& run) {
   for (const WorkflowChannel& channel : run.workflow->channels) {
     const auto value = run.state.channels.find(channel.name);
     const bool written = value != run.state.channels.end();
-    if (!written && channel.default_value.empty()) continue;
-    const std::string_view shown = written ? std::string_view(value->second) : channel.default_value;
+    const std::string_view begins_as =
+        channel.default_value.empty() ? empty_value(channel.reducer).value_or("") : channel.default_value;
+    const std::string_view shown = written ? std::string_view(value->second) : begins_as;
+    if (shown.empty()) continue;
     if (!channel.sensitive) {
       channels.raw_member(channel.name, shown);
     } else if (const auto hidden = masked(run.header.masking, shown)) {
@@ -127,6 +129,11 @@ void add_interrupt(json::ObjectWriter& snapshot, const std::string& node_id, con
   object.string("interruptId", interrupt.id).string("nodeId", node_id).string("kind", interrupt.kind);
   append_interrupt_payload(object.value_of("payload"), interrupt);
   object.raw("data", interrupt.data);
+  // Outside of data.correlation, whose members are those of the other system (profile
+  // openwop-interrupt-external-event).
+  if (interrupt.kind == interrupt_kind_name(InterruptKind::external_event)) {
+    object.string("correlationId", interrupt.id);
+  }
   add_time(object, "requestedAt", interrupt.requested_ms);
   add_time(object, "expiresAt", interrupt.due_ms());
   if (!interrupt.votes.empty()) append_votes(object.value_of("votes"), interrupt);
@@ -148,10 +155,9 @@ std::string unredacted_snapshot(const RunView& run, RunKind kind) {
     snapshot.string("status", status_name(state.status));
     if (const std::string* waiting = is_waiting(state.status) ? state.latest_suspended() : nullptr) {
       snapshot.string("currentNodeId", *waiting);
-      const InterruptState* interrupt = state.find_interrupt(*waiting);
-      if (interrupt != nullptr && interrupt->outcome == InterruptOutcome::pending) {
-        add_interrupt(snapshot, *waiting, *interrupt);
-      }
+      // Where the latest is a child's question, the run may still have one of its own.
+      const std::string* asking = state.latest_asking();
+      if (asking != nullptr) add_interrupt(snapshot, *asking, *state.find_interrupt(*asking));
     }
     add_time(snapshot, "startedAt", state.started_ms);
     if (is_terminal(state.status)) add_time(snapshot, "completedAt", state.ended_ms);
