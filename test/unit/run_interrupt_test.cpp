@@ -33,6 +33,7 @@ TEST_CASE("an interrupt is asked for and resolved in the protocol's order, with 
   RunRig approval = asking("approval", kApproval);
   CHECK(types_from(approval, 2) == std::vector{node_suspended, interrupt_requested, approval_requested});
   CHECK(json::member(approval.last().payload, "actions") == R"(["accept","edit"])");
+  CHECK(approval.events[3].caused_by == std::uint64_t{2});  // node.suspended
   approval.must(command::ResumeNode{.node_id = "n",
                                     .interrupt_id = "i",
                                     .resume_value = R"({"action":"accept"})",

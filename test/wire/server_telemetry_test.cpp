@@ -115,6 +115,17 @@ TEST_CASE("bad telemetry options are refused without their values", "[wire][serv
   }
 }
 
+TEST_CASE("a scraper that keeps its connection does not hold up the end", "[wire][server]") {
+  Server server({"--store", "memory", "--metrics-listen", "127.0.0.1:0"});
+  REQUIRE(server.ready());
+  const std::string url = metrics_url(server);
+  httplib::Client scraper(url.substr(0, url.rfind('/')));
+  scraper.set_keep_alive(true);
+  REQUIRE(scraper.Get("/metrics"));
+  // Less than the minute for which such a connection might be kept.
+  CHECK(server.terminate() == 0);
+}
+
 TEST_CASE("every answer carries a traceparent: of the caller's trace if it sent one", "[wire]") {
   SurfaceRig rig;
   const auto is_traceparent = [](const Answer& answer) {
