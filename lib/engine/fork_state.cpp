@@ -154,6 +154,16 @@ Result<std::optional<PureNode>> pure_node_at_end(const Log& log, const RunId& ru
   return found;
 }
 
+/// A child whose end the history has still to tell is no child that goes on elsewhere.
+void keep_ended_child(RunState& state, const Event& event) {
+  const auto change = event.hidden.empty() ? std::nullopt : json::member(event.hidden, "childChange");
+  if (!change || !is_terminal(detail::status_member(*change))) return;
+  const auto run = RunId::parse(detail::text_member(*change, "run"));
+  for (ChildRun& child : state.children) {
+    if (child.run_id == run) child.status = detail::status_member(*change);
+  }
+}
+
 }  // namespace
 
 void RunFold::cross() {
@@ -214,6 +224,7 @@ Result<ForkStart> fork_start(const Log& log, const RunId& run, const RunHeader& 
     return true;
   });
   if (!status) return std::move(status).error();
+  for (const RecordedEvent& event : start.catch_up) keep_ended_child(start.before, event.event);
   before.cross();
   // The time between the history and the fork is the same wherever the history is cut.
   start.before.waited_ms = state.waited_ms;

@@ -1,6 +1,8 @@
 // Branches cut anywhere in a run that asks somebody: each one ends, each question is asked once, and a conversation
 // stays one conversation (protocol 03 §5.1, §5.3).
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <set>
 
 #include "support/fork_rig.h"
@@ -203,23 +205,35 @@ TEST_CASE("before its first turn a fork shows nothing of what its source asks, a
   ForkEngineRig rig;
   rig.add(WorkflowText("w").node("gate", "core.approvalGate"));
   const RunId source = rig.create("w");
-  const RunId forked = rig.try_fork(source, rig.length(source), ForkMode::branch)->run_id;
-  const RunView early = rig.view(forked);
-  CHECK(early.state.status == RunStatus::pending);
-  CHECK(early.state.latest_asking() == nullptr);
-  CHECK_FALSE(rig.engine->pending_interrupt("default", forked, "gate").ok());
-  // Not ticked: the answer itself makes it begin.
-  const auto answered =
-      rig.engine->resolve_interrupt({.run_id = forked, .node_id = "gate", .resume_value = R"({"action":"accept"})"});
-  REQUIRE(answered.ok());
-  CHECK(*answered == RunStatus::completed);
-  const RunId wrong = rig.try_fork(source, rig.length(source), ForkMode::branch)->run_id;
-  const auto refused =
-      rig.engine->resolve_interrupt({.run_id = wrong, .node_id = "gate", .resume_value = R"({"action":"dance"})"});
+  // Between the fork's own commit and its first turn nobody but the caller who is told of it can look.
+  const auto fork_and_answer = [&](const std::string& value) {
+    ForkRun request;
+    request.source_run = source;
+    request.from_sequence = rig.length(source) - 1;
+    request.mode = ForkMode::branch;
+    std::optional<Result<RunStatus>> answered;
+    rig.engine->fork_run(std::move(request), [&](Result<CreatedRun> forked) {
+      REQUIRE(forked.ok());
+      const RunView early = rig.view(forked->run_id);
+      CHECK(early.state.status == RunStatus::pending);
+      CHECK(early.state.latest_asking() == nullptr);
+      CHECK_FALSE(rig.engine->pending_interrupt("default", forked->run_id, "gate").ok());
+      rig.engine->resolve_interrupt({.run_id = forked->run_id, .node_id = "gate", .resume_value = value},
+                                    [&](Result<RunStatus> result) { answered = std::move(result); });
+    });
+    rig.tick();
+    REQUIRE(answered.has_value());
+    return *answered;
+  };
+  const auto accepted = fork_and_answer(R"({"action":"accept"})");
+  REQUIRE(accepted.ok());
+  CHECK(*accepted == RunStatus::completed);
+  const auto refused = fork_and_answer(R"({"action":"dance"})");
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().code == ErrorCode::validation_error);
-  rig.tick();
-  CHECK(rig.status(wrong) == RunStatus::waiting_approval);
+  const auto page = rig.engine->list_runs({.status = RunStatus::waiting_approval}, {}, 10);
+  REQUIRE(page.ok());
+  CHECK(page->runs.size() == 2);  // the source, and the fork that was answered wrongly
 }
 
 }  // namespace openwop::test

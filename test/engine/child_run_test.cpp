@@ -123,6 +123,16 @@ TEST_CASE("a failed child fails its parent, or is absorbed") {
   }
 }
 
+TEST_CASE("the older name of the sub-workflow type is the same type") {
+  EngineRig rig;
+  rig.add(echo_child());
+  rig.add(WorkflowText("parent").node("call", "core.control.subWorkflow", R"({"workflowId":"child"})"));
+  const RunId run = rig.create("parent");
+  rig.tick();
+  CHECK(rig.status(run) == RunStatus::completed);
+  CHECK(rig.view(only_child(rig, run)).header.parent_run_id == run);
+}
+
 TEST_CASE("cancelling a parent cancels its descendants and their interrupts are gone") {
   EngineRig rig;
   rig.add(gate_child());

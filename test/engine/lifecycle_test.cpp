@@ -131,6 +131,7 @@ TEST_CASE("the recursion limit lets exactly that many nodes start") {
   CHECK(breach.payload == R"({"kind":"node-executions","limit":3,"observed":4,"nodeId":"n4"})");
   CHECK(events.back().type == "run.failed");
   CHECK(rig.view(run).state.error.find("recursion_limit_exceeded") != std::string::npos);
+  CHECK(rig.count(run, "node.failed") == 0);
 
   CHECK(rig.status(rig.create("w")) == RunStatus::completed);
   request.configurable = R"({"recursionLimit":1000000})";

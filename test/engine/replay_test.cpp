@@ -231,7 +231,7 @@ TEST_CASE("behind a divergence events name the causes that the source names", "[
                 .ok());
     return told;
   };
-  CHECK(causes(source).size() == 3);
+  CHECK(causes(source).size() == 4);
   CHECK(causes(fork) == causes(source));
 }
 

@@ -173,10 +173,18 @@ TEST_CASE("a replay takes a child's outcome from the source and starts none; a b
   CHECK(runs_of(rig, "child") == 1);
 
   const std::size_t length = rig.events(source).size();
-  for (std::uint64_t from = 1; from + 2 < length; ++from) {
+  for (std::uint64_t from = 1; from < length; ++from) {
     INFO("from " << from);
     const RunId branch = rig.branch(source, from);
     rig.tick();
+    const auto& inherited = rig.events(source)[from - 1];
+    if (inherited.payload.find("is completed") != std::string::npos || from + 2 >= length) {
+      // It had ended: its outcome is history.
+      CHECK(rig.status(branch) == RunStatus::completed);
+      CHECK(rig.view(branch).state.variables.at("answer") == R"("done")");
+      CHECK(only_child(rig, branch) == first);
+      continue;
+    }
     REQUIRE_FALSE(is_terminal(rig.status(branch)));
     const RunId own = rig.view(branch).state.children.back().run_id;
     CHECK(own != first);

@@ -231,7 +231,13 @@ TEST_CASE("discovery is public, tolerant and truthful", "[wire]") {
         R"({"clarificationRounds":3,"schemaRounds":2,"envelopesPerTurn":5,"maxNodeExecutions":100})");
   CHECK(open.at({"supportedTransports"}) == R"(["rest"])");
   CHECK(open.at({"fixtures"}).empty());
-  CHECK(open.at({"idempotency"}) == open.at({"capabilities", "idempotency"}));
+  for (const char* block : {"idempotency", "agents", "conversationPrimitive", "orchestrator", "dispatch", "memory",
+                            "replay", "compliance", "debugBundle", "runs", "webhooks"}) {
+    INFO(block);
+    CHECK_FALSE(open.at({block}).empty());
+    CHECK(open.at({block}) == open.at({"capabilities", block}));
+  }
+  CHECK(open.at({"idempotency", "crossRegion"}) == "single-region");
   CHECK(open.at({"idempotency", "layer1RetentionSeconds"}) == "86400");
   CHECK(open.at({"testing", "forceEngineVersionRange"}) == R"({"min":0,"max":2})");
   CHECK(open.header("Cache-Control") == "public, max-age=300");
