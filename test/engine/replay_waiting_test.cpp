@@ -177,7 +177,7 @@ TEST_CASE("a replay takes a child's outcome from the source and starts none; a b
     INFO("from " << from);
     const RunId branch = rig.branch(source, from);
     rig.tick();
-    const auto& inherited = rig.events(source)[from - 1];
+    const auto inherited = rig.events(source)[from - 1];
     if (inherited.payload.find("is completed") != std::string::npos || from + 2 >= length) {
       // It had ended: its outcome is history.
       CHECK(rig.status(branch) == RunStatus::completed);
