@@ -170,7 +170,8 @@ void EngineImpl::resolve_interrupt(ResolveInterrupt request, std::function<void(
   if (view->header.fork && view->state.status == RunStatus::pending) {
     // What a fork asks is known once it has begun, which its shard is told before this.
     RunRequest later = request;
-    return ask(std::move(request), std::move(later), request.principal, std::move(done));
+    std::string principal = request.principal;
+    return ask(std::move(request), std::move(later), std::move(principal), std::move(done));
   }
   auto resolution = check_resolution(core_.options, *view, request);
   if (!resolution) return done(std::move(resolution).error());

@@ -242,3 +242,27 @@ TEST_CASE("logs of three engine versions are frozen, and each is read, folded an
               .ok());
   }
 }
+
+TEST_CASE("registering a definition again changes nothing", "[versions]") {
+  EngineRig rig;
+  const WorkflowText text = WorkflowText("w").node("n", "core.noop");
+  const auto rows = [&] {
+    std::map<std::string, std::string> all;
+    REQUIRE(rig.store
+                ->scan({},
+                       [&](std::string_view key, std::string_view value) {
+                         all.emplace(key, value);
+                         return true;
+                       })
+                .ok());
+    return all;
+  };
+  rig.add(text);
+  const auto before = rows();
+  rig.advance(1'000);
+  rig.add(text);
+  CHECK(rows() == before);
+  rig.open();
+  rig.add(text);
+  CHECK(rows() == before);
+}

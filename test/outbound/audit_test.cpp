@@ -143,6 +143,32 @@ TEST_CASE("what is done to runs is in the audit log, with who did it, in a chain
   for (std::size_t i = 1; i < entries.size(); ++i) CHECK(text_of(entries[i], "prevHash") == sha256_hex(entries[i - 1]));
 }
 
+TEST_CASE("pauses, resumes, answers and forks are in the audit log too, each with who asked") {
+  AuditRig rig;
+  rig.open_all();
+  rig.add(WorkflowText("gate").node("g", "core.approvalGate"));
+  const RunId slow = rig.create(CreateRun{.workflow_id = "slow", .created_by = "a"});
+  REQUIRE(rig.engine->pause_run({.run_id = slow, .drain_policy = DrainPolicy::immediate, .paused_by = "b"}).ok());
+  REQUIRE(rig.engine->resume_run({.run_id = slow, .resumed_by = "c"}).ok());
+  const RunId asks = rig.create(CreateRun{.workflow_id = "gate", .created_by = "d"});
+  const auto accept = [&](const RunId& run, const std::string& who) {
+    return ResolveInterrupt{.run_id = run, .node_id = "g", .resume_value = R"({"action":"accept"})", .principal = who};
+  };
+  REQUIRE(rig.engine->resolve_interrupt(accept(asks, "e")).ok());
+  // Answered before it has begun.
+  rig.engine->fork_run({.source_run = asks, .from_sequence = 2, .forked_by = "f"}, [&](Result<CreatedRun> forked) {
+    REQUIRE(forked.ok());
+    rig.engine->resolve_interrupt(accept(forked->run_id, "g"), [](const Result<RunStatus>& done) { CHECK(done.ok()); });
+  });
+  rig.tick();
+  CHECK(rig.verify().chain_valid);
+  std::vector<std::string> told;
+  for (const std::string& entry : rig.entries())
+    told.push_back(text_of(entry, "action") + " " + text_of(entry, "actor"));
+  CHECK(told == Lines{"run.create a", "run.pause b", "run.resume c", "run.create d", "interrupt.resolve e",
+                      "run.fork f", "interrupt.resolve g"});
+}
+
 TEST_CASE("an entry is staged in the commit of its action, and a crash before it is chained loses nothing") {
   AuditRig rig;
   rig.open_all();

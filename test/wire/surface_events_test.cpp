@@ -200,6 +200,11 @@ TEST_CASE("silence is broken by keep-alive comments", "[wire][events]") {
   CHECK(stream->next(5).kind == http::StreamFrame::Kind::idle);
   CHECK(stream->next(1000).bytes == ":keepalive\n\n");
   CHECK(stream->next(1000).bytes == ":keepalive\n\n");
+  // Of a run that waits for somebody too.
+  REQUIRE(rig.engine->register_workflow(WorkflowText("asks").node("g", "core.approvalGate").json()).ok());
+  const auto waiting = rig.stream(events_of(rig.run("asks")));
+  (void)SurfaceRig::drain(*waiting);
+  CHECK(waiting->next(1000).bytes == ":keepalive\n\n");
 }
 
 TEST_CASE("streams beyond the limit are refused and places are given back", "[wire][events]") {
