@@ -34,6 +34,11 @@ void set_tables(const RocksDbOptions& options, rocksdb::Options& out) {
     // Index and filter blocks count against the cache, so that its size is the bound of memory it claims to be.
     table.cache_index_and_filter_blocks = true;
     table.pin_l0_filter_and_index_blocks_in_cache = true;
+    // In small parts: the filter of a large table as one block would be larger than a shard of the cache, never stay
+    // there, and be read from the disk and unpacked for every single key.
+    table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+    table.partition_filters = options.bloom_bits_per_key > 0;
+    table.pin_top_level_index_and_filter = true;
   }
   if (options.bloom_bits_per_key > 0) {
     table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(options.bloom_bits_per_key));
