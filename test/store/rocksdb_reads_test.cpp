@@ -47,13 +47,13 @@ std::string key_of(int n) { return "row" + std::to_string(1'000'000 + n); }
 }  // namespace
 
 TEST_CASE("a read of one key unpacks a few blocks, not the filter of a whole table", "[store][rocksdb]") {
-  constexpr int kRows = 400'000;
+  constexpr int kRows = 1'500'000;
   constexpr int kReads = 500;
   const TempDir folder;
   const auto fs = std::make_shared<CountingFs>();
   const auto env = rocksdb::NewCompositeEnv(fs);
   const RocksDbOptions options{.path = folder.file("store"),
-                               .write_buffer_bytes = std::size_t{8} << 20,
+                               .write_buffer_bytes = std::size_t{4} << 20,
                                .block_cache_bytes = std::size_t{256} << 10,
                                .append_prefix_bytes = 0,
                                .env = env.get()};
