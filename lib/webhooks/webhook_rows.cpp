@@ -107,7 +107,7 @@ Result<Health> Health::decode(std::string_view row) {
   health.open_until_ms = bytes::unzigzag(reader.varint());
   std::int64_t at = 0;
   for (std::uint64_t left = reader.varint(); left > 0 && reader.ok(); --left) {
-    at += bytes::unzigzag(reader.varint());
+    if (__builtin_add_overflow(at, bytes::unzigzag(reader.varint()), &at)) return corrupt("health");
     health.failed_at_ms.push_back(at);
   }
   if (!reader.ok() || format != kFormat) return corrupt("health");

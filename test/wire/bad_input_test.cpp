@@ -109,6 +109,8 @@ const BadCall kBadCalls[] = {
     {"GET", "/v1/runs/{runId}/events/poll", "?timeout=0", "", 400, "validation_error"},
     {"GET", "/v1/runs/{runId}/events/poll", "?timeout=61", "", 400, "validation_error"},
     {"POST", "/v1/runs/{runId}/cancel", "", R"({"reason":7})", 400, "validation_error"},
+    {"POST", "/v1/runs/{runId}:pause", "", R"({"drainPolicy":"immediate","":"x"})", 400, "validation_error"},
+    {"POST", "/v1/runs", "", R"({"workflowId":"wire-noop","":1})", 400, "validation_error"},
     {"POST", "/v1/runs", "", R"({"workflowId":null})", 400, "validation_error"},
     {"POST", "/v1/runs", "", R"({"workflowId":"../../etc/passwd"})", 400, "validation_error"},
     {"POST", "/v1/runs", "", R"({"workflowId":"wire-noop","scopeId":""})", 400, "validation_error"},

@@ -1,6 +1,8 @@
 #include "protocol/openwop/request_body.h"
 
 #include <algorithm>
+#include <optional>
+#include <string>
 
 #include "openwop/json.h"
 #include "protocol/openwop/answer.h"
@@ -49,14 +51,15 @@ Result<std::string_view> optional_object_body(const SurfaceParts& surface, const
 }
 
 Status require_members(std::string_view object, std::initializer_list<std::string_view> names) {
-  std::string unknown;
+  std::optional<std::string> unknown;
   json::for_each_member(object, [&](std::string_view raw_key, std::string_view) {
     const std::string name = json::unescape(raw_key);
     if (std::find(names.begin(), names.end(), name) == names.end()) unknown = name.substr(0, kMaxNamedBytes);
-    return unknown.empty();
+    return !unknown;
   });
-  if (unknown.empty()) return {};
-  return invalid_field(is_plain_text(unknown) ? unknown : "a member", "is not a member of this request");
+  if (!unknown) return {};
+  const bool can_be_named = !unknown->empty() && is_plain_text(*unknown);
+  return invalid_field(can_be_named ? *unknown : "a member", "is not a member of this request");
 }
 
 Result<std::string> reason_of(std::string_view object) {
