@@ -122,7 +122,7 @@ Result<std::size_t> read_count(std::string_view name, std::string_view text, std
   std::size_t value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (code != std::errc{} || end != text.data() + text.size() || value < min || value > max) {
-    return invalid("--" + std::string(name) + " has to be a number from " + std::to_string(min) + " to " +
+    return invalid("--" + std::string(name) + " has to be a whole number from " + std::to_string(min) + " to " +
                    std::to_string(max));
   }
   return value;

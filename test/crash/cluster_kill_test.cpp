@@ -244,6 +244,12 @@ RunLog read_log(const Server& server, const std::string& run) {
   return log;
 }
 
+std::string last_words(const Server& server) {
+  constexpr std::size_t kShownBytes = 8'000;
+  const std::string log = server.log();
+  return log.substr(log.size() - std::min(log.size(), kShownBytes));
+}
+
 /// A machine at its limits answers late, not wrongly.
 Answer read_run(const Server& server, const std::string& run) {
   constexpr int kTries = 6;  // each waits for seconds
@@ -256,6 +262,7 @@ Answer read_run(const Server& server, const std::string& run) {
 
 void check_run(const Server& server, const std::string& run, const Acknowledged& seen) {
   Answer snapshot = read_run(server, run);
+  if (snapshot.status != 200) UNSCOPED_INFO(last_words(server));
   REQUIRE(snapshot.status == 200);
   if (snapshot.at({"status"}) == "waiting-approval") {
     CHECK_FALSE(seen.resolved.contains(run));
