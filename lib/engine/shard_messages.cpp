@@ -27,7 +27,8 @@ void Shard::handle(CreateMessage message) {
   resident.marks.created_ms = message.header->created_ms;
   RunTurn turn(core_.options, resident.run, core_.now_ms());
   turn.start();
-  const std::optional<LedgerClaim> claim = std::move(message.claim);
+  // A copy: the message may have to be handled again, under another id.
+  const std::optional<LedgerClaim> claim = message.claim;
   finish(std::move(resident), turn, std::move(message), claim ? &*claim : nullptr, true);
 }
 

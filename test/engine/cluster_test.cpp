@@ -233,11 +233,18 @@ TEST_CASE("a timer that fires on a host which has lost the run changes nothing",
 
 TEST_CASE("what a refused host was asked to create or fork is created in a partition that it has, or not at all",
           "[cluster]") {
+  const bool keyed = GENERATE(false, true);
   TwoHosts rig;
   const RunId source = rig.create_on(1, "noop");
   rig.advance(2 * ClusterRig::kTtlMs, {1});
+  CreateRun request;
+  request.workflow_id = "noop";
+  if (keyed) {
+    const auto outcome = [](const RunId& run, RunStatus) { return run.text(); };
+    request.claim = LedgerClaim{Ledger::row_key(kRequestScope, "key"), "digest", kStartMs + 86'400'000, {}, outcome};
+  }
   // All its partitions are gone, and it learns it by the refused commit of each.
-  const auto created = rig[0].create("noop");
+  const auto created = rig[0].engine->create_run(std::move(request));
   REQUIRE_FALSE(created.ok());
   CHECK(created.error().code == ErrorCode::not_owner);
   CHECK(told(created.error(), "host") == "host-2");
