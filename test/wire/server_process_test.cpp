@@ -197,7 +197,7 @@ TEST_CASE("options of a cluster that cannot work are refused, with what is missi
       {{"--store", database, "--listen", "0.0.0.0:8080"}, "--host-address URL"},
       {{"--store", database, "--host-address", "10.0.0.7:8080"}, "--host-address URL"},
       {{"--store", database, "--claim-ttl-ms", "1000", "--heartbeat-ms", "501"}, "at most half of --claim-ttl-ms"},
-      {{"--store", database, "--heartbeat-ms", "0"}, "--heartbeat-ms has to be a number"}};
+      {{"--store", database, "--heartbeat-ms", "0"}, "--heartbeat-ms has to be a whole number"}};
   for (auto [arguments, message] : table) {
     INFO(message);
     arguments.emplace_back("--cluster");
