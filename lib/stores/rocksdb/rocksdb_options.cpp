@@ -61,8 +61,8 @@ void set_write_path(const RocksDbOptions& options, rocksdb::Options& out) {
   out.wal_bytes_per_sync = std::uint64_t{512} << 10;
   out.avoid_unnecessary_blocking_io = true;
   out.level_compaction_dynamic_level_bytes = true;
-  // Levels in proportion to what a flush brings (RocksDB's own sizes with the default buffer): a small flush that had to
-  // be merged into a large level would make writers wait for it.
+  // Levels in proportion to what a flush brings (RocksDB's own sizes with the default buffer): a small flush that had
+  // to be merged into a large level would make writers wait for it.
   constexpr std::uint64_t kSmallestTable = std::uint64_t{2} << 20;
   out.target_file_size_base = std::max<std::uint64_t>(options.write_buffer_bytes, kSmallestTable);
   out.max_bytes_for_level_base = 4 * out.target_file_size_base;
