@@ -93,6 +93,9 @@ class HandlerRun final : public NodeContext, public std::enable_shared_from_this
   void execute();
   /// The outcome no longer counts; tells the handler.
   void cancel();
+  /// The turn that was to start it did not come to be: it never will. For its shard alone.
+  void drop() { dropped_ = true; }
+  [[nodiscard]] bool is_dropped() const { return dropped_; }
 
   [[nodiscard]] const NodeInvocation& invocation() const override { return invocation_; }
   [[nodiscard]] std::uint64_t random() override;
@@ -138,6 +141,7 @@ class HandlerRun final : public NodeContext, public std::enable_shared_from_this
   std::optional<NodeOutcome> outcome_;
   std::map<std::string, StreamScrubber> streams_;
   std::vector<std::string> secrets_;
+  bool dropped_ = false;
 };
 
 }  // namespace openwop::runtime

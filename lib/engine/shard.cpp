@@ -1,6 +1,7 @@
 #include "engine/shard.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "engine/channel_writes.h"
 #include "engine/fork_loading.h"
@@ -388,7 +389,10 @@ void Shard::restore_handlers(const FailedTurnMessage& failed) {
   std::erase_if(handlers, [&](const auto& handler) {
     return std::find(failed.not_started.begin(), failed.not_started.end(), handler) != failed.not_started.end();
   });
-  handlers.insert(handlers.end(), failed.not_stopped.begin(), failed.not_stopped.end());
+  for (const auto& handler : failed.not_started) handler->drop();
+  // One that a turn before should have started, which failed too, is not at work either.
+  std::copy_if(failed.not_stopped.begin(), failed.not_stopped.end(), std::back_inserter(handlers),
+               [](const auto& handler) { return !handler->is_dropped(); });
   const bool is_in_flight = !handlers.empty();
   if (!is_in_flight) in_flight_.erase(failed.run);
   if (is_in_flight && !was_in_flight) core_.active_runs.fetch_add(1);

@@ -16,12 +16,13 @@ inline constexpr std::array<std::uint64_t, 12> kRegressionSeeds = {
 };
 
 /// The same, of worlds with Extras::all.
-inline constexpr std::array<std::uint64_t, 9> kLaterRegressionSeeds = {
-    434,         // a parent whose commit was refused took the notice of its child's end away, and never learnt of it
-    234,         // a read that failed while a child was to be started failed the parent's node for good
-    7522, 9780,  // a commit that took an order or a notice away was lost: who was told again found no row, and no run
-    2071, 4454, 8437,  // of two refused turns one was tried again, and started a handler that the other was to stop
-    4996, 9565,        // an answer to what a node had asked before its loop began again broke the run
+inline constexpr std::array<std::uint64_t, 10> kLaterRegressionSeeds = {
+    434,          // a parent whose commit was refused took the notice of its child's end away, and never learnt of it
+    234,          // a read that failed while a child was to be started failed the parent's node for good
+    7522,  9780,  // a commit that took an order or a notice away was lost: who was told again found no row, and no run
+    2071,  4454, 8437,  // of two refused turns one was tried again, and started a handler that the other was to stop
+    4996,  9565,        // an answer to what a node had asked before its loop began again broke the run
+    14571,              // of two failed turns the second gave back a handler that the first had never started
 };
 
 }  // namespace openwop::test
