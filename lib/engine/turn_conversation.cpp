@@ -98,6 +98,7 @@ Result<bool> RunTurn::take_turn(const Resolution& resolution, const InterruptSta
 
   if (bare || given) {
     const auto asked = given ? json::member(*given, "turnIndex") : std::nullopt;
+    // Indexes only have to rise (protocol 03 §4.2); those that a caller leaves out count as turns.
     const std::int64_t index = asked ? json::as_int(*asked).value_or(0) : before + 1;
     if (index <= before) {
       return Error{ErrorCode::validation_error,

@@ -277,7 +277,8 @@ std::optional<NodeSuspend> RunTurn::question_of(std::size_t node, const RunState
     const std::string inputs = state_of(node)->inputs.empty() ? "{}" : state_of(node)->inputs;
     NodeOutcome outcome = call_pure(node, *pure, inputs, state_of(node)->started_ms);
     auto* const suspend = std::get_if<NodeSuspend>(&outcome);
-    if (suspend != nullptr && check_suspend(options_, *state_of(node), *suspend)) return std::move(*suspend);
+    const bool asks = suspend != nullptr && waits_for_answer(suspend->kind);
+    if (asks && check_suspend(options_, *state_of(node), *suspend)) return std::move(*suspend);
     finish_node(node, std::move(outcome));
     return std::nullopt;
   }
