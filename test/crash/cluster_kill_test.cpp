@@ -78,6 +78,27 @@ struct Hosts {
   }
 };
 
+/// Every host knows of all of them, and has its share of the partitions; false when that takes too long.
+bool wait_for_shares(const Hosts& hosts) {
+  const std::string all = "\"hosts\":" + std::to_string(kHosts);
+  const auto has_share = [&](const Server& server) {
+    const std::string log = server.log();
+    const auto last = log.rfind("claims changed");
+    if (last == std::string::npos) return false;
+    const std::string_view line = std::string_view(log).substr(last, log.find('\n', last) - last);
+    const bool even = line.find("\"claimed\":21,") != std::string_view::npos ||
+                      line.find("\"claimed\":22,") != std::string_view::npos;
+    return even && line.find(all) != std::string_view::npos;
+  };
+  for (int i = 0; i < 1'000; ++i) {
+    if (std::all_of(hosts.servers.begin(), hosts.servers.end(), [&](const auto& each) { return has_share(*each); })) {
+      return true;
+    }
+    sleep_ms(10);
+  }
+  return false;
+}
+
 /// What hosts have acknowledged.
 struct Acknowledged {
   std::mutex mutex;
@@ -348,7 +369,7 @@ TEST_CASE("a host answers for runs of another one by asking it", "[crash][cluste
   PostgresServer database;
   database.start();
   Hosts hosts(database.new_schema());
-  sleep_ms(1'500);  // shares settle
+  REQUIRE(wait_for_shares(hosts));
   const std::string run = hosts.servers[0]->create_run("gate");
   const std::string other = hosts.servers[0]->create_run("gate");
   // Whoever has them, each host answers as if it did.
