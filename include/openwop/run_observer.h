@@ -37,7 +37,7 @@ struct RunCommit {
   /// The run's first commit, and its last one.
   bool created = false;
   bool ended = false;
-  /// Before the first of the events; pending for the first commit.
+  /// Before the first of the events; pending for the first commit, and for the first turn of a fork.
   RunStatus status_before = RunStatus::pending;
 
   [[nodiscard]] EventView event(std::size_t i) const {

@@ -30,7 +30,7 @@ Result<std::map<std::string, LiveRuns>> count_live_runs(const Store& store) {
     if (tenant->empty()) return live;
     for (std::size_t i = 0; i < kRunStatusCount; ++i) {
       const auto status = static_cast<RunStatus>(i);
-      if (is_terminal(status)) continue;
+      if (!is_live(status)) continue;
       const std::string rows = status_index_prefix(*tenant, status);
       std::size_t count = 0;
       const auto scanned = store.scan({rows, prefix_end(rows), false}, [&](std::string_view, std::string_view) {

@@ -35,7 +35,7 @@ struct RunTelemetry::Parts {
   }
   void read_past(const RunCommit& commit, RunTrace& trace) const;
   [[nodiscard]] RunTrace trace_of(const RunCommit& commit);
-  void measure_queue(const RunCommit& commit) const;
+  void count(const RunCommit& commit) const;
 };
 
 // What is open in a run that this process has not followed from its beginning.
@@ -60,12 +60,16 @@ RunTrace RunTelemetry::Parts::trace_of(const RunCommit& commit) {
   return trace;
 }
 
-void RunTelemetry::Parts::measure_queue(const RunCommit& commit) const {
+// By the status before and after, as a fork inherits the event with which its source began.
+void RunTelemetry::Parts::count(const RunCommit& commit) const {
   if (!options.metrics) return;
-  const bool was = !commit.created && runtime::is_runnable(commit.status_before);
-  const bool is = runtime::is_runnable(commit.status);
-  if (was == is) return;
-  options.metrics->record(Metric::queue_depth, is ? 1 : -1, {{"openwop.tenant_id", commit.header.tenant}});
+  const auto change = [&](Metric metric, bool (*counts)(RunStatus)) {
+    const bool was = counts(commit.status_before);
+    const bool is = counts(commit.status);
+    if (was != is) options.metrics->record(metric, is ? 1 : -1, {{"openwop.tenant_id", commit.header.tenant}});
+  };
+  change(Metric::run_active, runtime::is_live);
+  change(Metric::queue_depth, runtime::is_runnable);
 }
 
 RunTelemetry::RunTelemetry(TelemetryOptions options) : parts_(std::make_unique<Parts>(std::move(options))) {
@@ -85,7 +89,7 @@ void RunTelemetry::committed(const RunCommit& commit) noexcept try {
   for (std::size_t i = 0; i < commit.events.size(); ++i) {
     trace.apply(commit.workflow, commit.event(i), parts_->options, RunTrace::Telling::aloud);
   }
-  parts_->measure_queue(commit);
+  parts_->count(commit);
   if (!commit.ended) parts_->keep(commit.run, std::move(trace));
 } catch (const std::bad_alloc&) {
   // Telemetry goes first when memory is short.

@@ -106,7 +106,6 @@ void RunTrace::run_began(const Told& told) {
   const Labels by_workflow = {{"openwop.tenant_id", facts_.tenant}, {"openwop.workflow_id", facts_.workflow_id}};
   told.measure(Metric::run_created, 1, by_workflow);
   told.measure(Metric::queue_enqueued, 1, {{"openwop.tenant_id", facts_.tenant}});
-  told.measure(Metric::run_active, 1, {{"openwop.tenant_id", facts_.tenant}});
   told.measure(Metric::run_backlog, seconds(told.now_ms() - facts_.created_ms), by_workflow);
   if (!told.logs()) return;
   std::string fields;
@@ -126,7 +125,6 @@ void RunTrace::run_ended(const Told& told) {
   const Labels labels = {{"openwop.run_status", status}, {"openwop.workflow_id", facts_.workflow_id}};
   told.measure(Metric::run_completed, 1, labels);
   told.measure(Metric::run_duration, seconds(took_ms), labels);
-  told.measure(Metric::run_active, -1, {{"openwop.tenant_id", facts_.tenant}});
   if (told.logs()) {
     std::string fields;
     json::ObjectWriter(fields)

@@ -185,6 +185,29 @@ TEST_CASE("the queue's depth counts runs that could go on, those of earlier proc
   CHECK(depth() == 0);
 }
 
+TEST_CASE("forks are counted from their first turn on, wherever they begin", "[telemetry]") {
+  TelemetryRig rig;
+  rig.add(WorkflowText("asks").node("g", "core.approvalGate"));
+  const RunId source = rig.create("asks");
+  REQUIRE(rig.answer(source, "g", R"({"action":"accept"})").ok());
+  CHECK(rig.sum(Metric::run_active) == 0);
+  std::vector<RunId> branches;
+  for (const std::uint64_t from : {0, 2, 4}) {
+    ForkRun fork;
+    fork.source_run = source;
+    fork.from_sequence = from;
+    const auto forked = rig.engine->fork_run(std::move(fork));
+    REQUIRE(forked.ok());
+    rig.tick();
+    branches.push_back(forked->run_id);
+    CHECK(rig.sum(Metric::run_active) == static_cast<double>(branches.size()));
+    CHECK(rig.sum(Metric::queue_depth) == 0);
+  }
+  for (const RunId& branch : branches) REQUIRE(rig.answer(branch, "g", R"({"action":"accept"})").ok());
+  CHECK(rig.sum(Metric::run_active) == 0);
+  CHECK(rig.sum(Metric::queue_depth) == 0);
+}
+
 TEST_CASE("what is cancelled ends its spans", "[telemetry]") {
   TelemetryRig rig;
   rig.add(WorkflowText("w").node("d", "core.delay", R"({"ms":2000})"));
