@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 
 namespace openwop::bench {
 namespace {
@@ -161,23 +163,35 @@ TempFolder::~TempFolder() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-double in_child_process(const std::function<double()>& measure) {
+Figures in_child_process(const std::function<Figures()>& measure) {
   int ends[2];
   if (pipe(ends) != 0) fail("pipe");
   const pid_t child = fork();
   if (child < 0) fail("fork");
   if (child == 0) {
-    const double value = measure();
-    _exit(write(ends[1], &value, sizeof value) == sizeof value ? 0 : 1);
+    std::string lines;
+    for (const auto& [name, value] : measure()) lines += fmt::format("{} {}\n", name, value);
+    _exit(write(ends[1], lines.data(), lines.size()) == static_cast<ssize_t>(lines.size()) ? 0 : 1);
   }
   close(ends[1]);
-  double value = 0;
-  const bool told = read(ends[0], &value, sizeof value) == sizeof value;
+  std::string lines;
+  std::array<char, 4096> piece{};
+  for (ssize_t got = 0; (got = read(ends[0], piece.data(), piece.size())) > 0;) {
+    lines.append(piece.data(), static_cast<std::size_t>(got));
+  }
   close(ends[0]);
   int status = 0;
   waitpid(child, &status, 0);
-  if (!told || status != 0) fail("a measuring process ended without a figure");
-  return value;
+  Figures figures;
+  std::istringstream stream(lines);
+  std::string name;
+  for (double value = 0; stream >> name >> value;) figures[name] = value;
+  if (figures.empty() || status != 0) fail("a measuring process ended without a figure");
+  return figures;
+}
+
+double in_child_process(const std::function<double()>& measure) {
+  return in_child_process([&] { return Figures{{"value", measure()}}; }).at("value");
 }
 
 double resident_bytes() {

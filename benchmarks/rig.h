@@ -104,7 +104,9 @@ class Window {
   StopWatch::Clock::time_point end_ = StopWatch::Clock::now() + settings().window();
 };
 
-/// Runs `measure` in a process of its own, so that it sees only memory of its own making. The caller has no threads.
+/// Runs `measure` in a process of its own, so that it sees only memory of its own making. The caller has, and had, no
+/// threads: the child would miss them, and RocksDB's are there from its first store on.
+[[nodiscard]] Figures in_child_process(const std::function<Figures()>& measure);
 [[nodiscard]] double in_child_process(const std::function<double()>& measure);
 
 /// Resident bytes of this process, after freed memory has been given back.

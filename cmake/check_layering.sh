@@ -19,7 +19,7 @@ rooms() {
   echo "durable whole lib/durable/" $p/{event,log,log_origin,ledger,lease,timer}.h
   echo "workflow whole lib/workflow/" \
     $p/{interrupt,interrupt_token,expression,workflow,workflow_parse,workflow_check,workflow_graph,workflow_problems,agents,agent_state,child_run,reducers,run_status,run_command,run_state,run_fold,run_decide,sensitive_values}.h \
-    $p/detail/decision_events.h $p/detail/{expression_{value,lexer,program,parser,functions,machine},workflow_{fields,reader},regex}.h
+    $p/detail/{decision_events,fold_parts}.h $p/detail/{expression_{value,lexer,program,parser,functions,machine},workflow_{fields,reader},regex}.h
   echo "nodes whole lib/nodes/" $p/{node,ai_provider,memory_backend,secret_source}.h
   echo "engine whole lib/engine/" $p/{engine,engine_options,cluster,run_observer,run_fork,run_diff}.h
   echo "testing whole lib/testing/ $p/testing.h $p/testing/"

@@ -10,6 +10,7 @@
 #include "config_options.h"
 #include "keys.h"
 #include "openwop/json.h"
+#include "regions.h"
 
 namespace refserver {
 
@@ -264,6 +265,7 @@ constexpr std::array kTexts = {
     Text{"export", &Config::export_store},
     Text{"run", &Config::export_run},
     Text{"import", &Config::import_store},
+    Text{"rotate-audit-key", &Config::rotate_audit_key},
     Text{"backup-folder", &Config::backup_folder},
 };
 
@@ -331,6 +333,7 @@ Status apply(std::string_view name, const std::vector<std::string>& values, Conf
     }
   }
   read_tls(name, last, config);
+  if (auto read = read_region(name, values, config.region); !read) return read;
   if (auto read = read_telemetry(name, last, config); !read) return read;
   return read_choices(name, last, config);
 }
@@ -387,6 +390,7 @@ Result<Config> read_config(int argc, const char* const* argv) {
     if (!config.cluster && std::getenv(name) != nullptr) config.without_effect.emplace_back(name);
   }
   if (auto checked = check_cluster(config); !checked) return std::move(checked).error();
+  if (auto checked = check_regions(config.region); !checked) return std::move(checked).error();
   if (!config.postgres_dsn.empty()) config.data_folder = config.own_keys_folder;
   while (config.public_url.ends_with('/')) config.public_url.pop_back();
   return config;

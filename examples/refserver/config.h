@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,13 @@
 #include "tls.h"
 
 namespace refserver {
+
+/// This region, and the others by their names; empty: the only one.
+struct RegionConfig {
+  std::string name = {};
+  std::map<std::string, std::string> urls = {};
+  std::map<std::string, std::string> keys = {};
+};
 
 struct Config {
   std::string host = "127.0.0.1";
@@ -31,6 +39,7 @@ struct Config {
   std::string host_id = {};
   std::size_t claim_ttl_ms = 30'000;
   std::size_t heartbeat_ms = 10'000;
+  RegionConfig region = {};
   std::vector<std::string> workflow_folders = {};
   /// Keys of the options; those of `keys_file` come on top, and anew with each reload.
   std::vector<openwop::ApiKey> keys = {};
@@ -96,6 +105,8 @@ struct Config {
   std::string export_store = {};
   std::string export_run = {};
   std::string import_store = {};
+  /// Folder whose audit key gets a successor instead of serving.
+  std::string rotate_audit_key = {};
   bool show_help = false;
   bool show_version = false;
 };

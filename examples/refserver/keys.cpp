@@ -14,6 +14,7 @@
 #include "keys_file.h"
 #include "openwop/ids.h"
 #include "openwop/random_text.h"
+#include "secret_file.h"
 
 namespace refserver {
 
@@ -41,10 +42,9 @@ Status read_owner(std::string_view text, ApiKey& key) {
   key.tenant = text.substr(0, colon);
   if (key.tenant.empty()) return Error{ErrorCode::validation_error, "the tenant is empty; write TENANT[:SCOPE,…]"};
   if (colon == std::string_view::npos) return {};
-  const auto known = ApiKey::all_scopes();
   key.scopes = split_commas(text.substr(colon + 1));
   for (const std::string& scope : key.scopes) {
-    if (std::find(known.begin(), known.end(), scope) == known.end()) {
+    if (!is_scope(scope)) {
       return Error{ErrorCode::validation_error, "unknown scope '" + scope + "'"};
     }
   }
@@ -106,6 +106,11 @@ Result<OwnKey> load_or_make_key(const std::string& folder) {
   return error;
 }
 
+bool is_scope(std::string_view text) {
+  const auto known = ApiKey::all_scopes();
+  return text == openwop::kRegionScope || std::find(known.begin(), known.end(), text) != known.end();
+}
+
 std::set<std::string> mixed_tenants(const std::vector<ApiKey>& keys) {
   std::set<std::string> of_tests;
   std::set<std::string> mixed;
@@ -117,31 +122,6 @@ std::set<std::string> mixed_tenants(const std::vector<ApiKey>& keys) {
   }
   return mixed;
 }
-
-namespace {
-
-/// The first line of a file that only its owner may read; made with `line` if there is none.
-Result<std::string> load_or_store(const std::string& path, const std::string& fresh) {
-  const int file = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-  const auto failed = [&] { return Error{ErrorCode::store_io_error, path + ": " + std::strerror(errno)}; };
-  if (file < 0 && errno == EEXIST) {
-    std::ifstream kept(path);
-    std::string line;
-    if (!std::getline(kept, line)) return failed();
-    return line;
-  }
-  if (file < 0) return failed();
-  const std::string line = fresh + "\n";
-  const bool written =
-      ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) && ::fsync(file) == 0;
-  const bool closed = ::close(file) == 0;
-  if (written && closed) return fresh;
-  const Error error = failed();
-  ::unlink(path.c_str());
-  return error;
-}
-
-}  // namespace
 
 Result<openwop::TokenKey> parse_token_key(std::string_view text) {
   constexpr std::size_t kMinSecretBytes = 16;
@@ -160,28 +140,10 @@ Result<openwop::TokenKey> parse_token_key(std::string_view text) {
 
 Result<openwop::TokenKey> own_token_key(const std::string& folder) {
   const std::string fresh = random_key();
-  auto secret =
-      folder.empty() ? Result<std::string>(fresh) : load_or_store(folder + "/" + std::string(kTokenSecretFile), fresh);
-  if (!secret) return std::move(secret).error();
-  return openwop::TokenKey{"own", *std::move(secret)};
-}
-
-Result<std::string> audit_signing_key(const std::string& folder) {
-  constexpr std::size_t kSeedBytes = 32;
-  const std::string fresh = openwop::random_hex(kSeedBytes);
-  const std::string path = folder + "/" + std::string(kAuditKeyFile);
-  auto hex = folder.empty() ? Result<std::string>(fresh) : load_or_store(path, fresh);
-  if (!hex) return hex;
-  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
-  if (hex->size() != 2 * kSeedBytes || !std::all_of(hex->begin(), hex->end(), is_hex)) {
-    return Error{ErrorCode::store_corrupt, path + " holds no signing key"};
-  }
-  const auto digit = [](char c) { return static_cast<unsigned>(c >= 'a' ? c - 'a' + 10 : c - '0'); };
-  std::string seed;
-  for (std::size_t i = 0; i < hex->size(); i += 2) {
-    seed += static_cast<char>(digit((*hex)[i]) << 4U | digit((*hex)[i + 1]));
-  }
-  return seed;
+  if (folder.empty()) return openwop::TokenKey{"own", fresh};
+  const auto lines = load_or_make_lines(folder + "/" + std::string(kTokenSecretFile), fresh);
+  if (!lines) return lines.error();
+  return openwop::TokenKey{"own", lines->front()};
 }
 
 }  // namespace refserver

@@ -45,11 +45,10 @@ struct OwnKey {
 };
 [[nodiscard]] openwop::Result<OwnKey> load_or_make_key(const std::string& folder);
 
+/// One of ApiKey::all_scopes(), or that with which regions tell one another of keys.
+[[nodiscard]] bool is_scope(std::string_view text);
+
 /// Tenants that keys for tests and keys for production have in common: what one makes, the other can reach.
 [[nodiscard]] std::set<std::string> mixed_tenants(const std::vector<openwop::ApiKey>& keys);
-
-/// The 32 bytes that sign the audit log: from `audit-key` in the folder, made at the first call and readable by the
-/// owner only; without a folder new ones each time. Errors: as above.
-[[nodiscard]] openwop::Result<std::string> audit_signing_key(const std::string& folder);
 
 }  // namespace refserver

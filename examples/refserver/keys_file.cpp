@@ -7,6 +7,7 @@
 #include <optional>
 #include <sstream>
 
+#include "keys.h"
 #include "openwop/json.h"
 #include "openwop/time.h"
 
@@ -46,11 +47,10 @@ std::string hex_of(const Sha256& hash) {
 
 Status read_scopes(std::string_view raw, ApiKey& key) {
   key.scopes.clear();
-  const auto known = ApiKey::all_scopes();
   bool sound = json::kind(raw) == json::Kind::array;
   json::for_each_element(raw, [&](std::string_view element) {
     auto scope = json::as_string(element);
-    sound = scope && std::find(known.begin(), known.end(), *scope) != known.end();
+    sound = scope && is_scope(*scope);
     if (sound) key.scopes.push_back(*std::move(scope));
     return sound;
   });

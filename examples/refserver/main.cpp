@@ -33,6 +33,8 @@
 #include "openwop/protocol/test_runs.h"
 #include "openwop/rocksdb_store.h"
 #include "outbound.h"
+#include "regions.h"
+#include "secret_file.h"
 #include "store_tools.h"
 #include "telemetry.h"
 #include "tls.h"
@@ -87,10 +89,12 @@ openwop::ClusterOptions cluster_options(const Config& config) {
 openwop::Result<std::unique_ptr<openwop::Engine>> open_engine(const Config& config,
                                                               std::shared_ptr<openwop::Store> store,
                                                               const Outbound& outbound, const Telemetry& telemetry,
-                                                              std::shared_ptr<openwop::TestRuns> test_runs) {
+                                                              std::shared_ptr<openwop::TestRuns> test_runs,
+                                                              std::shared_ptr<openwop::RegionLink> regions) {
   openwop::EngineOptions options{.store = std::move(store), .threads = config.threads, .durability = config.durability};
   options.observers = outbound.observers();
   options.observers.push_back(std::move(test_runs));
+  if (regions) options.observers.push_back(std::move(regions));
   if (telemetry.observer()) options.observers.push_back(telemetry.observer());
   openwop::add_builtin_nodes(options.nodes, {.conversations = config.conversations});
   openwop::add_ai_nodes(options.nodes);
@@ -106,7 +110,8 @@ openwop::Result<std::unique_ptr<openwop::Engine>> open_engine(const Config& conf
 }
 
 openwop::SurfaceOptions surface_options(const Config& config, const Outbound& outbound, const Telemetry& telemetry,
-                                        std::shared_ptr<openwop::TestRuns> test_runs) {
+                                        std::shared_ptr<openwop::TestRuns> test_runs,
+                                        std::shared_ptr<openwop::RegionLink> regions) {
   openwop::SurfaceOptions options;
   options.log = [](LogLevel level, std::string_view message, std::string_view fields) { log(level, message, fields); };
   options.log_requests = config.log_level == LogLevel::debug;
@@ -122,6 +127,7 @@ openwop::SurfaceOptions surface_options(const Config& config, const Outbound& ou
   options.audit = outbound.audit;
   options.metrics = telemetry.metrics();
   options.test_runs = std::move(test_runs);
+  options.regions = std::move(regions);
   options.separate_test_data = config.separate_test_data;
   options.debug_bundle = config.debug_bundle_bytes > 0;
   options.max_debug_bundle_bytes = config.debug_bundle_bytes;
@@ -333,7 +339,9 @@ int serve(Config& config) {
   if (!metrics_url) return fail("cannot listen for metrics", metrics_url.error());
   if (!metrics_url->empty()) log(LogLevel::info, "metrics served", text_fields({{"url", *metrics_url}}));
   const auto test_runs = std::make_shared<openwop::TestRuns>(*store);
-  auto engine = open_engine(config, *store, *outbound, telemetry, test_runs);
+  const auto regions = open_regions(config, *store, telemetry.metrics());
+  if (!regions) return fail("other regions cannot be used", regions.error());
+  auto engine = open_engine(config, *store, *outbound, telemetry, test_runs, *regions);
   if (!engine) return fail("the engine cannot be opened", engine.error());
   for (const std::string& name : config.without_effect) {
     log(LogLevel::warning, "an environment variable has no effect here", text_fields({{"name", name}}));
@@ -348,7 +356,7 @@ int serve(Config& config) {
           text_fields({{"tenant", tenant}}));
     }
   }
-  openwop::OpenWopSurface surface(**engine, surface_options(config, *outbound, telemetry, test_runs));
+  openwop::OpenWopSurface surface(**engine, surface_options(config, *outbound, telemetry, test_runs, *regions));
   surface.set_keys(*std::move(keys));
   // Never destroyed: the signal thread may hold it to the last moment of the process.
   static HttpServer* server = nullptr;
@@ -364,12 +372,17 @@ int serve(Config& config) {
   if (config.ui) log(LogLevel::info, "timeline page served", text_fields({{"url", url + "/ui"}}));
   const std::string& public_url = config.public_url.empty() ? url : config.public_url;
   outbound->start(public_url);
+  if (*regions && config.public_url.empty()) {
+    log(LogLevel::warning, "without --public-url repeats do not say which region their run is of");
+  }
+  if (*regions) (*regions)->start();
   if (own) print_first_steps(*own, public_url, **engine);
   std::printf("{\"listening\":\"%s\"}\n", url.c_str());
   std::fflush(stdout);
 
   server->serve();
   (*engine)->close();
+  if (*regions) (*regions)->close();
   outbound->close();
   telemetry.close();
   log(LogLevel::info, "stopped");
@@ -410,6 +423,10 @@ int run(int argc, const char* const* argv) {
   if (!config->rebuild_store.empty()) return rebuild_store(config->rebuild_store);
   if (!config->export_store.empty()) return export_run(config->export_store, config->export_run);
   if (!config->import_store.empty()) return import_run(config->import_store);
+  if (!config->rotate_audit_key.empty()) {
+    const auto rotated = rotate_audit_key(config->rotate_audit_key);
+    return rotated ? 0 : fail("the key of the audit log cannot be rotated", rotated.error());
+  }
   return serve(*config);
 }
 

@@ -6,6 +6,7 @@
 #include "log.h"
 #include "openwop/json.h"
 #include "openwop/net.h"
+#include "secret_file.h"
 
 namespace refserver {
 
@@ -45,9 +46,10 @@ Result<std::shared_ptr<openwop::InterruptCallbacks>> open_callbacks(const Config
 Result<std::shared_ptr<openwop::AuditLog>> open_audit(const Config& config, std::shared_ptr<openwop::Store> store,
                                                       const std::vector<openwop::ApiKey>& keys,
                                                       std::string_view version) {
-  auto key = audit_signing_key(config.data_folder);
-  if (!key) return std::move(key).error();
-  openwop::AuditOptions options{.store = std::move(store), .signing_key = *std::move(key)};
+  auto keys_of_log = audit_signing_keys(config.data_folder);
+  if (!keys_of_log) return std::move(keys_of_log).error();
+  openwop::AuditOptions options{.store = std::move(store), .signing_key = keys_of_log->front()};
+  options.earlier_signing_keys.assign(keys_of_log->begin() + 1, keys_of_log->end());
   options.host_name = "openwop-refserver";
   options.host_version = version;
   options.on_error = [](const Error& error) {

@@ -11,6 +11,7 @@
 #include "openwop/rocksdb_store.h"
 #include "openwop/run_archive.h"
 #include "openwop/store_check.h"
+#include "secret_file.h"
 
 namespace refserver {
 
@@ -68,9 +69,10 @@ int verify_store(const std::string& store) {
   options.on_finding = [](const StoreFinding& finding) { print_line(finding.to_json()); };
   std::error_code problem;
   if (!named.folder.empty() && std::filesystem::exists(named.folder + "/" + std::string(kAuditKeyFile), problem)) {
-    auto key = audit_signing_key(named.folder);
-    if (!key) return fail("the key of the audit log cannot be read", key.error());
-    options.audit_signing_key = *std::move(key);
+    auto keys = audit_signing_keys(named.folder);
+    if (!keys) return fail("the key of the audit log cannot be read", keys.error());
+    options.audit_signing_key = keys->front();
+    options.audit_earlier_signing_keys.assign(keys->begin() + 1, keys->end());
   }
   const auto summary = openwop::check_store(options);
   if (!summary) return fail("the check has come to its end early", summary.error());

@@ -31,10 +31,15 @@
 
 namespace openwop {
 
+inline constexpr std::size_t kMaxEarlierAuditKeys = 16;
+
 struct AuditOptions {
   std::shared_ptr<Store> store;
   /// 32 bytes: the private key of an Ed25519 pair that signs nothing else.
   std::string signing_key;
+  /// Those that signed before, the newest first: what they signed goes on to verify, and the newest signs every
+  /// checkpoint along with signing_key (protocol 02 §14). At most kMaxEarlierAuditKeys.
+  std::vector<std::string> earlier_signing_keys = {};
   std::shared_ptr<Clock> clock = {};   // default: SystemClock
   std::shared_ptr<IdSource> ids = {};  // default: RandomIdSource
   /// A thread that chains and signs; 0 = driven by tick().
@@ -80,6 +85,11 @@ struct AuditCheckpoint {
   std::string merkle_root;  // 64 hex digits
   std::string signature;    // base64
   std::string ts;
+  /// Of the key that signed: 16 hex digits; empty in checkpoints of older versions.
+  std::string key_id = {};
+  /// Of the key before it, over the same bytes; empty where there was none.
+  std::string co_signature = {};
+  std::string co_key_id = {};
 };
 
 struct AuditAnomaly {

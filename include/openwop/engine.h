@@ -54,6 +54,14 @@ struct LedgerClaim {
   std::optional<std::string> replaces = {};
   /// The bytes to remember; called once the change is decided, before it is committed.
   std::function<std::string(const RunId&, RunStatus)> outcome;
+  /// Keys of rows without a value that a create writes in the same commit: an outbox of what others have to learn.
+  std::vector<std::string> beside = {};
+};
+
+/// An outcome that has no effect to be committed with. `claim.outcome` is not called.
+struct RememberOutcome {
+  LedgerClaim claim;
+  std::string outcome;
 };
 
 struct CreateRun {
@@ -441,6 +449,8 @@ class Engine {
   /// Remembers an outcome that has no effect to be committed with (a refusal); `claim.outcome` is not called.
   /// Errors: precondition_failed when the claim's key is already used.
   [[nodiscard]] virtual Status remember(const LedgerClaim& claim, std::string_view outcome) = 0;
+  /// The same for many with one wait for the store: for each whether it is remembered, or its key was already used.
+  [[nodiscard]] virtual Result<std::vector<bool>> remember_all(const std::vector<RememberOutcome>& outcomes) = 0;
 
   // ---- driving (threads = 0) ----
 

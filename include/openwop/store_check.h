@@ -25,6 +25,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "openwop/ids.h"
 #include "openwop/result.h"
@@ -70,6 +71,8 @@ struct StoreCheckOptions {
   std::function<void(const StoreFinding&)> on_finding = {};
   /// AuditOptions::signing_key; empty: the signatures of checkpoints are not checked, their roots are.
   std::string audit_signing_key = {};
+  /// AuditOptions::earlier_signing_keys.
+  std::vector<std::string> audit_earlier_signing_keys = {};
 };
 
 struct StoreCheckSummary {

@@ -67,6 +67,9 @@ enum class Metric : std::uint8_t {
   interrupt_requested,
   interrupt_duration,
   orchestrator_decisions,
+  orchestrator_iterations,
+  cross_region_conflicts,
+  cross_region_partition,
   cost_usd,
 };
 
@@ -89,6 +92,7 @@ inline constexpr std::array kBacklogBuckets = {0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 6
 inline constexpr std::array kNodeBuckets = {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0};
 inline constexpr std::array kActivityBuckets = {0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0};
 inline constexpr std::array kInterruptBuckets = {60.0, 300.0, 900.0, 1800.0, 3600.0, 14400.0, 86400.0, 604800.0};
+inline constexpr std::array kIterationBuckets = {1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0};
 }  // namespace detail
 
 // Protocol 02 §12.4.
@@ -121,6 +125,12 @@ inline constexpr std::array kMetrics = {
                "From question to answer", detail::kInterruptBuckets},
     MetricInfo{Metric::orchestrator_decisions, "openwop.orchestrator.decisions", Instrument::counter, "1",
                "Decisions of supervisors"},
+    MetricInfo{Metric::orchestrator_iterations, "openwop.orchestrator.iterations", Instrument::histogram, "1",
+               "Decisions of one run's supervisor, until the run ended", detail::kIterationBuckets},
+    MetricInfo{Metric::cross_region_conflicts, "openwop.idempotency.cross_region_conflicts_total", Instrument::counter,
+               "1", "Runs of this region that gave way to one that another region made for the same key"},
+    MetricInfo{Metric::cross_region_partition, "openwop.idempotency.partition_seconds", Instrument::gauge, "s",
+               "For how long another region has not taken what this one has to tell; 0 = it does"},
     MetricInfo{Metric::cost_usd, "openwop.cost.usd", Instrument::counter, "USD", "Cost of calls to models"},
 };
 

@@ -17,9 +17,9 @@ Result<std::shared_ptr<AuditLog>> AuditLog::open(AuditOptions options) {
   if (!options.clock) options.clock = std::make_shared<SystemClock>();
   if (!options.ids) options.ids = std::make_shared<RandomIdSource>();
   if (!options.on_error) options.on_error = [](const Error&) {};
-  auto key = audit::AuditKey::of(options.signing_key);
-  if (!key) return std::move(key).error();
-  auto chain = std::make_shared<audit::AuditChain>(std::move(options), *std::move(key));
+  auto keys = audit::AuditKeys::of(options.signing_key, options.earlier_signing_keys);
+  if (!keys) return std::move(keys).error();
+  auto chain = std::make_shared<audit::AuditChain>(std::move(options), *std::move(keys));
   if (auto started = chain->start(); !started) return std::move(started).error();
   return std::shared_ptr<AuditLog>(std::move(chain));
 }
@@ -311,7 +311,7 @@ Status AuditChain::sign_if_due(bool in_any_case) {
   checkpoint.checkpoint = options_.ids->next(now).text();
   checkpoint.at_sequence = head_.last_sequence;
   checkpoint.merkle_root = merkle_root(unsigned_hashes_);
-  checkpoint.signature = key_.sign(signed_bytes(checkpoint.merkle_root));
+  keys_.sign(checkpoint);
   const auto time = rfc3339_chars(now);
   checkpoint.ts = std::string(time.data(), time.size());
   ChainHead after = head_;

@@ -6,14 +6,14 @@
 #include <set>
 #include <thread>
 
-#include "audit/audit_key.h"
+#include "audit/audit_keys.h"
 #include "audit/audit_rows.h"
 
 namespace openwop::audit {
 
 class AuditChain final : public AuditLog {
  public:
-  AuditChain(AuditOptions options, AuditKey key) : options_(std::move(options)), key_(std::move(key)) {}
+  AuditChain(AuditOptions options, AuditKeys keys) : options_(std::move(options)), keys_(std::move(keys)) {}
   AuditChain(const AuditChain&) = delete;
   AuditChain& operator=(const AuditChain&) = delete;
   ~AuditChain() override { close(); }
@@ -32,7 +32,7 @@ class AuditChain final : public AuditLog {
   [[nodiscard]] Result<AuditVerification> verify(std::optional<std::uint64_t> from,
                                                  std::optional<std::uint64_t> to) override;
   [[nodiscard]] Result<std::string> export_checkpoints() override;
-  [[nodiscard]] std::string public_key() const override { return key_.public_der_base64(); }
+  [[nodiscard]] std::string public_key() const override { return keys_.signing().public_der_base64(); }
   std::optional<std::int64_t> tick() override;
   void close() override;
   [[nodiscard]] const AuditOptions& options() const override { return options_; }
@@ -58,7 +58,7 @@ class AuditChain final : public AuditLog {
   [[nodiscard]] Result<std::vector<std::string>> hashes_between(std::uint64_t first, std::uint64_t last) const;
 
   AuditOptions options_;
-  AuditKey key_;
+  AuditKeys keys_;
 
   std::mutex chain_mutex_;
   ChainHead head_;

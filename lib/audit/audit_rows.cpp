@@ -108,12 +108,18 @@ std::string signed_bytes(std::string_view merkle_root_hex) {
 
 std::string encode_checkpoint(const AuditCheckpoint& checkpoint) {
   std::string out;
-  json::ObjectWriter(out)
-      .string("checkpoint", checkpoint.checkpoint)
-      .integer("atSequence", static_cast<std::int64_t>(checkpoint.at_sequence))
-      .string("merkleRoot", checkpoint.merkle_root)
-      .string("signature", checkpoint.signature)
-      .string("ts", checkpoint.ts);
+  {
+    json::ObjectWriter object(out);
+    object.string("checkpoint", checkpoint.checkpoint)
+        .integer("atSequence", static_cast<std::int64_t>(checkpoint.at_sequence))
+        .string("merkleRoot", checkpoint.merkle_root)
+        .string("signature", checkpoint.signature)
+        .string("ts", checkpoint.ts)
+        .string("keyId", checkpoint.key_id);
+    if (!checkpoint.co_signature.empty()) {
+      object.string("coSignature", checkpoint.co_signature).string("coKeyId", checkpoint.co_key_id);
+    }
+  }
   return out;
 }
 
@@ -127,6 +133,9 @@ AuditCheckpoint decode_checkpoint(std::string_view row) {
   checkpoint.merkle_root = text("merkleRoot");
   checkpoint.signature = text("signature");
   checkpoint.ts = text("ts");
+  checkpoint.key_id = text("keyId");
+  checkpoint.co_signature = text("coSignature");
+  checkpoint.co_key_id = text("coKeyId");
   const auto at = json::member(row, "atSequence");
   checkpoint.at_sequence = static_cast<std::uint64_t>(at ? json::as_int(*at).value_or(0) : 0);
   return checkpoint;

@@ -7,6 +7,17 @@
 
 namespace openwop::audit {
 
+namespace {
+
+void append_key(std::string& out, const AuditKey& key) {
+  json::ObjectWriter(out)
+      .string("keyId", key_id_of(key))
+      .string("algorithm", "ed25519")
+      .string("publicKeyPEM", key.public_pem());
+}
+
+}  // namespace
+
 Result<AuditVerification> AuditChain::verify(std::optional<std::uint64_t> from, std::optional<std::uint64_t> to) {
   const std::lock_guard lock(chain_mutex_);
   if (auto chained = chain_and_sign(Sign::never); !chained) return std::move(chained).error();
@@ -79,8 +90,7 @@ Status AuditChain::check_checkpoints(AuditVerification& out) const {
     auto hashes = hashes_between(before + 1, checkpoint.at_sequence);
     if (!hashes) return std::move(hashes).error();
     const bool root = merkle_root(*std::move(hashes)) == checkpoint.merkle_root;
-    const bool is_signed = key_.verify(signed_bytes(checkpoint.merkle_root), checkpoint.signature);
-    out.checkpoints_valid = out.checkpoints_valid && root && is_signed;
+    out.checkpoints_valid = out.checkpoints_valid && root && keys_.holds(checkpoint);
   }
   return {};
 }
@@ -90,8 +100,6 @@ Result<std::string> AuditChain::export_checkpoints() {
   if (auto chained = chain_and_sign(Sign::never); !chained) return std::move(chained).error();
   std::vector<AuditCheckpoint> checkpoints;
   if (auto read = read_checkpoints(0, UINT64_MAX, checkpoints); !read) return std::move(read).error();
-  const std::string pem = key_.public_pem();
-  const std::string key_id = sha256_hex(pem).substr(0, 16);
   const auto time = rfc3339_chars(now_ms());
   std::string out;
   {
@@ -101,21 +109,27 @@ Result<std::string> AuditChain::export_checkpoints() {
     json::ObjectWriter(document.value_of("host"))
         .string("name", options_.host_name)
         .string("version", options_.host_version);
-    json::ObjectWriter(document.value_of("signingKey"))
-        .string("keyId", key_id)
-        .string("algorithm", "ed25519")
-        .string("publicKeyPEM", pem);
+    append_key(document.value_of("signingKey"), keys_.signing());
+    std::string& earlier = document.value_of("earlierKeys");
+    earlier += '[';
+    for (const AuditKey& key : keys_.all().subspan(1)) {
+      if (!earlier.ends_with('[')) earlier += ',';
+      append_key(earlier, key);
+    }
+    earlier += ']';
     std::string& list = document.value_of("checkpoints");
     list += '[';
     for (std::size_t i = 0; i < checkpoints.size(); ++i) {
       if (i > 0) list += ',';
-      json::ObjectWriter(list)
-          .string("checkpointId", checkpoints[i].checkpoint)
+      json::ObjectWriter item(list);
+      item.string("checkpointId", checkpoints[i].checkpoint)
           .integer("atSequence", static_cast<std::int64_t>(checkpoints[i].at_sequence))
           .string("merkleRoot", checkpoints[i].merkle_root)
           .string("signature", checkpoints[i].signature)
           .string("signedAt", checkpoints[i].ts)
-          .string("signingKeyId", key_id);
+          .string("signingKeyId", keys_.signer_of(checkpoints[i]));
+      if (checkpoints[i].co_signature.empty()) continue;
+      item.string("coSignature", checkpoints[i].co_signature).string("coSigningKeyId", checkpoints[i].co_key_id);
     }
     list += ']';
   }

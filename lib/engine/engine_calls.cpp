@@ -306,18 +306,29 @@ void EngineImpl::call_later(const RunId& run, std::int64_t at_ms, std::function<
 }
 
 Status EngineImpl::remember(const LedgerClaim& claim, std::string_view outcome) {
+  const auto remembered = remember_all({{claim, std::string(outcome)}});
+  if (!remembered) return remembered.error();
+  if (remembered->front()) return {};
+  return Error{ErrorCode::precondition_failed, "the key has been used meanwhile"};
+}
+
+Result<std::vector<bool>> EngineImpl::remember_all(const std::vector<RememberOutcome>& outcomes) {
   if (core_.closing.load()) return kClosed;
-  Transaction transaction;
-  const LedgerEntry entry{claim.request_digest, std::string(outcome), claim.expires_ms};
-  Ledger::write(transaction, claim.row_key, claim.replaces, entry);
-  auto committed = core_.commits.commit_and_wait(std::move(transaction), core_.options.durability);
-  if (!committed) return std::move(committed).error();
-  if (*committed == CommitOutcome::refused) {
-    return Error{ErrorCode::precondition_failed, "the key has been used meanwhile"};
+  std::vector<Transaction> transactions(outcomes.size());
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    const LedgerClaim& claim = outcomes[i].claim;
+    Ledger::write(transactions[i], claim.row_key, claim.replaces,
+                  {claim.request_digest, outcomes[i].outcome, claim.expires_ms});
   }
-  core_.ledger_sweep.recorded(claim.row_key, core_.now_ms(), core_.report);
+  const auto committed = core_.commits.commit_and_wait(std::move(transactions), core_.options.durability);
+  std::vector<bool> remembered;
+  for (std::size_t i = 0; i < committed.size(); ++i) {
+    if (!committed[i]) return committed[i].error();
+    remembered.push_back(*committed[i] == CommitOutcome::committed);
+    if (remembered.back()) core_.ledger_sweep.recorded(outcomes[i].claim.row_key, core_.now_ms(), core_.report);
+  }
   core_.commits.lead();
-  return {};
+  return remembered;
 }
 
 void EngineImpl::handler_done(const RunId& run, std::size_t node, std::uint64_t token, NodeOutcome outcome) {

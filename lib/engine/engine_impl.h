@@ -62,6 +62,7 @@ class EngineImpl final : public Engine, private HandlerHost {
   [[nodiscard]] Result<std::optional<std::string>> host_get(std::string_view key) const override;
   [[nodiscard]] Result<std::optional<Ledger::Found>> find_ledger_entry(std::string_view row_key) const override;
   [[nodiscard]] Status remember(const LedgerClaim& claim, std::string_view outcome) override;
+  [[nodiscard]] Result<std::vector<bool>> remember_all(const std::vector<RememberOutcome>& outcomes) override;
 
   std::optional<std::int64_t> tick(std::int64_t now_ms) override;
   [[nodiscard]] const EngineOptions& options() const override { return core_.options; }

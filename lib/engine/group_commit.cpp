@@ -89,17 +89,31 @@ void GroupCommit::commit_group(std::vector<std::unique_ptr<CommitTask>>& group) 
 }
 
 Result<CommitOutcome> GroupCommit::commit_and_wait(Transaction transaction, Durability durability) {
-  WaitedTask::Answer answer;
-  auto task = std::make_unique<WaitedTask>(answer);
-  task->transaction = std::move(transaction);
-  task->durability = durability;
-  submit(std::move(task));
+  std::vector<Transaction> one;
+  one.push_back(std::move(transaction));
+  return std::move(commit_and_wait(std::move(one), durability).front());
+}
+
+std::vector<Result<CommitOutcome>> GroupCommit::commit_and_wait(std::vector<Transaction> transactions,
+                                                                Durability durability) {
+  std::deque<WaitedTask::Answer> answers(transactions.size());
+  for (std::size_t i = 0; i < transactions.size(); ++i) {
+    auto task = std::make_unique<WaitedTask>(answers[i]);
+    task->transaction = std::move(transactions[i]);
+    task->durability = durability;
+    submit(std::move(task));
+  }
   // Leave only with the queue empty or another thread leading: nobody else may be on the way to lead.
   while (lead()) {
   }
-  std::unique_lock lock(answer.mutex);
-  answer.ready.wait(lock, [&] { return answer.outcome.has_value(); });
-  return std::move(*answer.outcome);
+  std::vector<Result<CommitOutcome>> outcomes;
+  outcomes.reserve(answers.size());
+  for (WaitedTask::Answer& answer : answers) {
+    std::unique_lock lock(answer.mutex);
+    answer.ready.wait(lock, [&] { return answer.outcome.has_value(); });
+    outcomes.push_back(std::move(*answer.outcome));
+  }
+  return outcomes;
 }
 
 }  // namespace openwop::runtime

@@ -47,6 +47,9 @@ class GroupCommit {
 
   /// Commits one transaction with whatever else is queued, and waits for it.
   [[nodiscard]] Result<CommitOutcome> commit_and_wait(Transaction transaction, Durability durability);
+  /// The same for many, each on its own conditions; in one group as far as they fit.
+  [[nodiscard]] std::vector<Result<CommitOutcome>> commit_and_wait(std::vector<Transaction> transactions,
+                                                                   Durability durability);
 
  private:
   std::vector<std::unique_ptr<CommitTask>> take_group();

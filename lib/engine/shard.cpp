@@ -342,6 +342,7 @@ void Shard::finish(Resident resident, RunTurn& turn, Message origin, const Ledge
     const RunStatus told = created ? RunStatus::running : resident.run.state.status;
     const LedgerEntry entry{claim->request_digest, claim->outcome(resident.run.id, told), claim->expires_ms};
     Ledger::write(task->transaction, claim->row_key, claim->replaces, entry);
+    for (const std::string& key : claim->beside) task->transaction.put(key, {});
     task->remembered = claim->row_key;
   }
   if (consumed != nullptr) {

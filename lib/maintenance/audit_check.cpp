@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "audit/audit_key.h"
+#include "audit/audit_keys.h"
 #include "audit/audit_rows.h"
 #include "maintenance/row_pages.h"
 
@@ -41,8 +41,8 @@ class MerkleFold {
 
 class ChainCheck {
  public:
-  ChainCheck(const Store& store, const audit::AuditKey* key, Findings& findings)
-      : store_(store), key_(key), findings_(findings) {}
+  ChainCheck(const Store& store, const audit::AuditKeys* keys, Findings& findings)
+      : store_(store), keys_(keys), findings_(findings) {}
 
   [[nodiscard]] Status run() {
     if (auto found = next_checkpoint(); !found) return found;
@@ -105,7 +105,7 @@ class ChainCheck {
       trouble = "its entry is not there";
     } else if (root != checkpoint_.merkle_root) {
       trouble = "its root is not that of the entries";
-    } else if (key_ != nullptr && !key_->verify(audit::signed_bytes(checkpoint_.merkle_root), checkpoint_.signature)) {
+    } else if (keys_ != nullptr && !keys_->holds(checkpoint_)) {
       trouble = "its signature does not hold";
     }
     if (!trouble.empty()) {
@@ -130,7 +130,7 @@ class ChainCheck {
   }
 
   const Store& store_;
-  const audit::AuditKey* key_;
+  const audit::AuditKeys* keys_;
   Findings& findings_;
   std::uint64_t entries_ = 0;
   std::uint64_t last_ = 0;
@@ -142,14 +142,14 @@ class ChainCheck {
 
 }  // namespace
 
-Result<std::uint64_t> check_audit_chain(const Store& store, std::string_view signing_key, Findings& findings) {
-  std::optional<audit::AuditKey> key;
-  if (!signing_key.empty()) {
-    auto made = audit::AuditKey::of(signing_key);
+Result<std::uint64_t> check_audit_chain(const StoreCheckOptions& options, Findings& findings) {
+  std::optional<audit::AuditKeys> keys;
+  if (!options.audit_signing_key.empty()) {
+    auto made = audit::AuditKeys::of(options.audit_signing_key, options.audit_earlier_signing_keys);
     if (!made) return std::move(made).error();
-    key.emplace(std::move(*made));
+    keys.emplace(*std::move(made));
   }
-  ChainCheck chain(store, key ? &*key : nullptr, findings);
+  ChainCheck chain(*options.store, keys ? &*keys : nullptr, findings);
   if (auto checked = chain.run(); !checked) return std::move(checked).error();
   return chain.entries();
 }

@@ -8,8 +8,7 @@
 
 namespace openwop::maintenance {
 
-/// Gives the number of entries. `signing_key` as StoreCheckOptions has it. Errors: store errors, validation_error.
-[[nodiscard]] Result<std::uint64_t> check_audit_chain(const Store& store, std::string_view signing_key,
-                                                      Findings& findings);
+/// Gives the number of entries. Errors: store errors, validation_error.
+[[nodiscard]] Result<std::uint64_t> check_audit_chain(const StoreCheckOptions& options, Findings& findings);
 
 }  // namespace openwop::maintenance

@@ -145,7 +145,7 @@ Result<StoreCheckSummary> check_store(const StoreCheckOptions& options) {
   maintenance::Report report(options.on_finding);
   auto summary = maintenance::go_through(*options.store, report);
   if (!summary) return summary;
-  auto entries = maintenance::check_audit_chain(*options.store, options.audit_signing_key, report);
+  auto entries = maintenance::check_audit_chain(options, report);
   if (!entries) return std::move(entries).error();
   summary->audit_entries = *entries;
   summary->findings = report.count();

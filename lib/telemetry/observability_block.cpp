@@ -43,15 +43,25 @@ constexpr std::array<std::string_view, 29> kSpanAttributes = {"openwop.run_id",
                                                               "openwop.cost.provider"};
 
 // What RunTelemetry records; the others of the table are for what hosts add.
-constexpr std::array kRecorded = {Metric::run_created,          Metric::run_completed,
-                                  Metric::run_duration,         Metric::run_active,
-                                  Metric::run_backlog,          Metric::queue_depth,
-                                  Metric::queue_enqueued,       Metric::node_completed,
-                                  Metric::node_duration,        Metric::node_attempts,
-                                  Metric::cap_exceeded,         Metric::interrupt_requested,
-                                  Metric::interrupt_duration,   Metric::orchestrator_decisions,
-                                  Metric::activity_invocations, Metric::activity_duration,
-                                  Metric::activity_tokens,      Metric::cost_usd};
+constexpr std::array kRecorded = {Metric::run_created,
+                                  Metric::run_completed,
+                                  Metric::run_duration,
+                                  Metric::run_active,
+                                  Metric::run_backlog,
+                                  Metric::queue_depth,
+                                  Metric::queue_enqueued,
+                                  Metric::node_completed,
+                                  Metric::node_duration,
+                                  Metric::node_attempts,
+                                  Metric::cap_exceeded,
+                                  Metric::interrupt_requested,
+                                  Metric::interrupt_duration,
+                                  Metric::orchestrator_decisions,
+                                  Metric::activity_invocations,
+                                  Metric::activity_duration,
+                                  Metric::activity_tokens,
+                                  Metric::cost_usd,
+                                  Metric::orchestrator_iterations};
 
 template <class Names>
 void append_names(std::string& out, const Names& names) {

@@ -16,8 +16,12 @@ std::string with_underscores(std::string_view name) {
 
 std::string exposed_name(const MetricInfo& info) {
   std::string name = with_underscores(info.name);
-  if (info.unit == "s") name += "_seconds";
-  if (info.instrument == Instrument::counter) name += "_total";
+  // Some names of the protocol have their suffix already.
+  const auto end_in = [&](std::string_view suffix) {
+    if (!name.ends_with(suffix)) name += suffix;
+  };
+  if (info.unit == "s") end_in("_seconds");
+  if (info.instrument == Instrument::counter) end_in("_total");
   return name;
 }
 

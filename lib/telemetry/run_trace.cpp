@@ -123,6 +123,10 @@ void RunTrace::run_ended(const Told& told) {
   const std::string_view status = event_name(type).substr(4);  // run.completed
   const std::int64_t took_ms = told.now_ms() - facts_.created_ms;
   const Labels labels = {{"openwop.run_status", status}, {"openwop.workflow_id", facts_.workflow_id}};
+  if (decisions_ > 0) {
+    told.measure(Metric::orchestrator_iterations, static_cast<double>(decisions_),
+                 {{"openwop.tenant_id", facts_.tenant}, {"openwop.workflow_id", facts_.workflow_id}});
+  }
   told.measure(Metric::run_completed, 1, labels);
   told.measure(Metric::run_duration, seconds(took_ms), labels);
   if (told.logs()) {
@@ -202,6 +206,7 @@ void RunTrace::orchestrator_decided(const Told& told) {
                {{"openwop.tenant_id", facts_.tenant},
                 {"openwop.workflow_id", facts_.workflow_id},
                 {"openwop.orchestrator.decision_kind", kind}});
+  ++decisions_;
 }
 
 // ---- nodes ----

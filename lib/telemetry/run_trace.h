@@ -84,6 +84,7 @@ class RunTrace {
   std::map<std::string, OpenNode, std::less<>> nodes_;
   std::map<std::string, OpenInterrupt, std::less<>> interrupts_;
   std::int64_t interrupt_count_ = 0;
+  std::int64_t decisions_ = 0;
   std::optional<Cap> cap_;
   bool diverged_ = false;
 };

@@ -2,9 +2,7 @@
 // woken up after others have taken its runs over. What was acknowledged is there, and every run went its way once.
 //
 // OPENWOP_CLUSTER_TEST_SECONDS is how long that goes on (12).
-#include <arpa/inet.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -27,19 +25,6 @@ namespace {
 
 constexpr std::size_t kHosts = 3;
 constexpr int kClaimTtlMs = 2'000;
-
-/// A port that was free a moment ago: hosts have to know one another's before they start.
-int free_port() {
-  const int probe = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* const name = reinterpret_cast<sockaddr*>(&address);  // NOLINT(*-reinterpret-cast)
-  const bool bound = ::bind(probe, name, size) == 0 && ::getsockname(probe, name, &size) == 0;
-  ::close(probe);
-  return bound ? ntohs(address.sin_port) : 0;
-}
 
 bool can_run() {
   if (PostgresServer::installed()) return true;

@@ -208,4 +208,16 @@ std::string Server::raw(std::string_view bytes, After after, int timeout_ms) con
 
 std::string wire_workflows() { return std::string(OPENWOP_SOURCE_DIR) + "/test/wire/workflows"; }
 
+int free_port() {
+  const int probe = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const name = reinterpret_cast<sockaddr*>(&address);  // NOLINT(*-reinterpret-cast)
+  const bool bound = ::bind(probe, name, size) == 0 && ::getsockname(probe, name, &size) == 0;
+  ::close(probe);
+  return bound ? ntohs(address.sin_port) : 0;
+}
+
 }  // namespace openwop::test

@@ -5,6 +5,7 @@
 #include <httplib.h>
 #include <sys/types.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -76,6 +77,19 @@ class Server {
   int exit_code_ = -1;
   int port_ = 0;
 };
+
+/// A port that was free a moment ago: for servers that have to know one another's before they start. 0 = none.
+[[nodiscard]] int free_port();
+
+/// Asks again until the answer is yes, for at most twenty seconds. Each question is a round trip, which paces the loop.
+template <class Question>
+bool eventually(Question&& question) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (question()) return true;
+  }
+  return false;
+}
 
 /// test/wire/workflows.
 [[nodiscard]] std::string wire_workflows();

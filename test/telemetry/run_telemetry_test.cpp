@@ -280,6 +280,36 @@ TEST_CASE("log records name what happened and how it ended", "[telemetry]") {
   CHECK_THAT((*rig.records)[2], Catch::Contains(R"("metricKind":"openwop.run.completed")"));
 }
 
+TEST_CASE("a supervisor's decisions are counted by kind, and how many a run took when it ends, also across a restart",
+          "[telemetry]") {
+  TelemetryRig rig;
+  rig.add(WorkflowText("worker").node("d", "core.delay", R"({"ms":1000})"));
+  rig.add(WorkflowText("team")
+              .node("supervisor", "core.orchestrator.supervisor",
+                    R"({"mockDecisions":[{"kind":"next-worker","nextWorkerIds":["worker"]},{"kind":"terminate"}]})")
+              .node("dispatch", "core.dispatch")
+              .edge("supervisor", "dispatch")
+              .edge("dispatch", "supervisor"));
+  const RunId run = rig.create("team");
+  rig.tick();
+  CHECK(rig.sum(Metric::orchestrator_decisions) == 1);
+  CHECK(rig.sum(Metric::orchestrator_iterations) == 0);
+  rig.follow();
+  rig.open();
+  rig.advance(1'000);
+  REQUIRE(rig.status(run) == RunStatus::completed);
+  CHECK(rig.sum(Metric::orchestrator_decisions, "next-worker") == 1);
+  CHECK(rig.sum(Metric::orchestrator_decisions, "terminate") == 1);
+  for (const MetricSeries& series : rig.registry->series()) {
+    if (series.metric != Metric::orchestrator_iterations) continue;
+    CHECK(series.count == 1);
+    CHECK(series.value == 2);
+    CHECK(series.labels == std::vector<std::pair<std::string, std::string>>{{"openwop.tenant_id", "default"},
+                                                                            {"openwop.workflow_id", "team"}});
+  }
+  CHECK(rig.sum(Metric::orchestrator_iterations) == 2);
+}
+
 TEST_CASE("no metric has a run id, and every label is of the protocol's vocabulary", "[telemetry]") {
   TelemetryRig rig;
   rig.add(WorkflowText("w").node("n", "core.noop"));

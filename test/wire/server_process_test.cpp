@@ -30,16 +30,6 @@ std::string request_line(const std::string& line) {
 
 void write_file(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
 
-/// Asks again until the answer is yes, for at most ten seconds. Each question is a round trip, which paces the loop.
-template <class Question>
-bool eventually(Question&& question) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (std::chrono::steady_clock::now() < deadline) {
-    if (question()) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 TEST_CASE("the server says on stdout that it listens, and nothing else", "[wire][server]") {

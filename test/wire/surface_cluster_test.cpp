@@ -8,6 +8,12 @@ using namespace openwop::test;
 
 namespace {
 
+/// Nothing is ever sent.
+class NoClient final : public HttpClient {
+ public:
+  HttpAnswer send(const HttpCall&) override { return {.failure = HttpFailure::connect}; }
+};
+
 /// Two hosts with a surface each; what one hands on arrives at the other by a call.
 struct ClusterSurfaces : ClusterRig {
   std::array<std::unique_ptr<OpenWopSurface>, 2> surfaces;
@@ -25,8 +31,17 @@ struct ClusterSurfaces : ClusterRig {
   void make_surface(std::size_t i, bool forwarding) {
     SurfaceOptions options;
     options.keys.push_back(ApiKey::of("key", "default"));
+    options.keys.push_back(ApiKey::of("from-us", "us", {std::string(kRegionScope)}));
     options.token_keys = {{"k1", "a secret of some length"}};
     options.not_owner_wait_ms = 100;
+    auto regions = RegionLink::open({.region = "eu",
+                                     .peers = {{"us", "http://us", "key"}},
+                                     .store = store,
+                                     .client = std::make_shared<NoClient>(),
+                                     .cluster = true,
+                                     .threads = false});
+    REQUIRE(regions.ok());
+    options.regions = *std::move(regions);
     if (forwarding) {
       options.forward = [this](const http::Request& request, const std::string& address) -> Result<http::Response> {
         handed_on.push_back(request);
@@ -145,4 +160,87 @@ TEST_CASE("what is created on a host that has no partition yet is created on ano
                       .headers = {{"Authorization", "Bearer key"}, {"Content-Type", "application/json"}},
                       .body = R"({"workflowId":"gate","inputs":{}})"}));
   CHECK(answer.status == 201);
+}
+
+TEST_CASE("a run that gives way to one of another region is cancelled by the host that has it", "[cluster][regions]") {
+  ClusterSurfaces rig;
+  const auto created = [&](const std::string& key) {
+    const auto answer = rig.post(0, "/v1/runs", R"({"workflowId":"gate"})", {{"Idempotency-Key", key}});
+    REQUIRE(answer.status == 201);
+    return *RunId::parse(*json::as_string(*json::member(answer.body, "runId")));
+  };
+  const auto claim = [](const std::string& key) {
+    return R"({"key":")" + sha256_hex("default:POST /v1/runs:" + key) + R"(","request":")" + std::string(64, '2') +
+           R"(","expiresMs":9999999999999,"status":201,"headers":{},"body":"{\"runId\":\"00000000000000000000000001\"}"})";
+  };
+  const auto tell = [&](const std::string& claims) {
+    const std::string body = R"({"region":"us","claims":[)" + claims + "]}";
+    const http::Headers headers = {{"Authorization", "Bearer from-us"}, {"Content-Type", "application/json"}};
+    return std::get<http::Response>(
+        rig.surfaces[1]->handle({.method = "POST", .target = "/v1/regions/claims", .headers = headers, .body = body}));
+  };
+  const RunId a = created("a");
+  const RunId b = created("b");
+  REQUIRE(rig[0].has(a));
+  REQUIRE(rig[0].has(b));
+  rig.handed_on.clear();
+  // Of several, those of other hosts are left; what nobody has here is taken.
+  const auto several = tell(claim("a") + "," + claim("c") + "," + claim("b"));
+  CHECK(several.status == 200);
+  CHECK(several.body == R"({"region":"eu","left":[0,2]})");
+  CHECK(rig.handed_on.empty());
+  CHECK(rig[0].status(a) == RunStatus::waiting_approval);
+  // One alone is handed on.
+  const auto alone = tell(claim("a"));
+  CHECK(alone.status == 200);
+  CHECK(alone.body == R"({"region":"eu","left":[]})");
+  CHECK(rig.handed_on.size() == 1);
+  CHECK(rig[0].status(a) == RunStatus::cancelled);
+  CHECK(rig[0].status(b) == RunStatus::waiting_approval);
+  const auto repeated = rig.post(1, "/v1/runs", R"({"workflowId":"gate"})", {{"Idempotency-Key", "a"}});
+  CHECK(repeated.status == 409);  // the other region's request had another body
+}
+
+TEST_CASE("of several hosts of a region the one with the first partition tells the others", "[cluster][regions]") {
+  auto store = std::make_shared<MemoryStore>();
+  std::size_t told = 0;
+  class Counting final : public HttpClient {
+   public:
+    explicit Counting(std::size_t& calls) : calls_(calls) {}
+    HttpAnswer send(const HttpCall&) override {
+      ++calls_;
+      return {.status = 200, .body = R"({"region":"us","left":[]})"};
+    }
+
+   private:
+    std::size_t& calls_;
+  };
+  struct Owns final : RunOwnership {
+    explicit Owns(std::size_t partition) : partition_(partition) {}
+    [[nodiscard]] bool is_mine(const RunId& run) const override { return partition_of(run, 2) == partition_; }
+    std::size_t partition_;
+  };
+  auto regions = RegionLink::open({.region = "eu",
+                                   .peers = {{"us", "http://us", "key"}},
+                                   .store = store,
+                                   .client = std::make_shared<Counting>(told),
+                                   .clock = std::make_shared<ManualClock>(),
+                                   .cluster = true,
+                                   .threads = false});
+  REQUIRE(regions.ok());
+  (void)(*regions)->tick();
+  CHECK(told == 0);  // no engine has said anything yet
+  (*regions)->ownership_changed(std::make_shared<Owns>(1));
+  (void)(*regions)->tick();
+  CHECK(told == 0);
+  (*regions)->ownership_changed(std::make_shared<Owns>(0));
+  (void)(*regions)->tick();
+  CHECK(told == 1);
+  // What other hosts have written for this one to tell, it tells when it hears that they wrote.
+  (void)(*regions)->owe("us", {{Ledger::row_key(kRequestScope, "no such entry"), 1'800'000'000'000}});
+  (*regions)->hosts_wrote();
+  (void)(*regions)->tick();
+  std::size_t rows = 0;
+  CHECK(store->scan({"Hr", "Hs"}, [&](std::string_view, std::string_view) { return ++rows != 0; }).ok());
+  CHECK(rows == 0);
 }

@@ -36,7 +36,9 @@ class SurfaceRig {
     REQUIRE(opened.ok());
     engine = *std::move(opened);
     for (const auto& file : std::filesystem::directory_iterator(wire_workflows())) register_file(file.path());
-    options.keys.push_back(ApiKey::of("key-a", "a"));
+    ApiKey key_a = ApiKey::of("key-a", "a");
+    key_a.scopes.emplace_back(kRegionScope);
+    options.keys.push_back(std::move(key_a));
     options.keys.push_back(ApiKey::of("key-b", "b"));
     options.keys.push_back(ApiKey::of("key-reader", "a", {"runs:read"}));
     if (options.token_keys.empty()) options.token_keys = {{"k1", "a secret of some length"}};

@@ -10,10 +10,11 @@ using namespace openwop::test;
 
 namespace {
 
-/// Operations that other tests visit: their requests need a token, a paused run, or a name that resolves.
+/// Operations that other tests visit: their requests need a token, a paused run, a name that resolves, or another
+/// region.
 const std::set<std::string, std::less<>> kNotWalked = {
     "resumeRun",       "forkRun",           "inspectInterruptByToken", "resolveInterruptByToken",
-    "registerWebhook", "unregisterWebhook",
+    "registerWebhook", "unregisterWebhook", "exchangeRegionClaims",
 };
 
 Server walked_server() {

@@ -26,6 +26,7 @@
 #include "openwop/ids.h"
 #include "openwop/interrupt_token.h"
 #include "openwop/protocol/http.h"
+#include "openwop/protocol/region_link.h"
 #include "openwop/protocol/test_runs.h"
 #include "openwop/result.h"
 #include "openwop/telemetry.h"
@@ -123,6 +124,8 @@ struct SurfaceOptions {
   /// 404.
   std::shared_ptr<Webhooks> webhooks = {};
   std::shared_ptr<AuditLog> audit = {};
+  /// Other regions, each with a store of its own; also an observer of the engine. Null: this is the only one.
+  std::shared_ptr<RegionLink> regions = {};
   /// False: the debug bundle is not advertised and answers 404.
   bool debug_bundle = true;
 

@@ -170,6 +170,7 @@ Result<http::Response> execute(SurfaceParts& surface, const Call& call, std::opt
     read->claim->outcome = [make](const RunId& id, RunStatus status) {
       return KeyedRequest::outcome_of(make(id, status));
     };
+    if (surface.options.regions) read->claim->beside = surface.options.regions->rows_of(*read->claim);
   }
   auto created = surface.engine.create_run(*std::move(read));
   if (created) {

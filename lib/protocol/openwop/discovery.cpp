@@ -145,7 +145,7 @@ void add_feature_blocks(json::ObjectWriter& document, const SurfaceParts& surfac
       .boolean("supported", true)
       .integer("layer1RetentionSeconds", surface.options.idempotency_retention_ms / 1000)
       .integer("layer2RetentionSeconds", surface.options.step_retention_ms / 1000)
-      .string("crossRegion", "single-region");
+      .string("crossRegion", surface.options.regions ? "best-effort" : "single-region");
   if (!surface.options.observability.empty()) document.raw("observability", surface.options.observability);
 }
 

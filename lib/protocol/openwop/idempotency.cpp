@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "openwop/bytes.h"
 #include "openwop/hash.h"
 #include "openwop/json.h"
 #include "protocol/openwop/answer.h"
+#include "protocol/openwop/remembered_answer.h"
 #include "protocol/openwop/request_headers.h"
 
 namespace openwop::wire {
@@ -66,17 +66,7 @@ Result<KeyedRequest> KeyedRequest::read(SurfaceParts& surface, const Call& call,
   return keyed;
 }
 
-std::string KeyedRequest::outcome_of(const http::Response& response) {
-  std::string outcome;
-  bytes::put_varint(outcome, static_cast<std::uint64_t>(response.status));
-  bytes::put_string(outcome, response.body);
-  for (const auto& [name, value] : response.headers) {
-    if (!http::NameLess{}(name, "Set-Cookie") && !http::NameLess{}("Set-Cookie", name)) continue;
-    bytes::put_string(outcome, name);
-    bytes::put_string(outcome, value);
-  }
-  return outcome;
-}
+std::string KeyedRequest::outcome_of(const http::Response& response) { return remembered_answer(response); }
 
 LedgerClaim KeyedRequest::claim(const MakeResponse& make, const Ledger::Found* expired) const {
   LedgerClaim claim;
@@ -94,16 +84,9 @@ Result<http::Response> KeyedRequest::replay(const LedgerEntry& entry) const {
   if (entry.request_digest != digest_) {
     return Error{ErrorCode::idempotency_key_mismatch, "this Idempotency-Key was used with another body"};
   }
-  bytes::Reader reader(entry.outcome);
-  http::Response response;
-  response.status = static_cast<int>(reader.varint());
-  response.body = reader.string();
-  while (reader.ok() && !reader.at_end()) {
-    std::string name(reader.string());
-    response.headers.emplace(std::move(name), reader.string());
-  }
-  if (!reader.ok()) return Error{ErrorCode::store_corrupt, "the outcome in a ledger entry does not decode"};
-  return marked(std::move(response), "true");
+  auto response = read_remembered_answer(entry.outcome);
+  if (!response) return std::move(response).error();
+  return marked(*std::move(response), "true");
 }
 
 Error KeyedRequest::in_flight() const {

@@ -33,6 +33,7 @@ constexpr std::array kRoutes = {
     Route{"DELETE", "/v1/webhooks/{webhookId}", "webhooks:manage", unregister_webhook},
     Route{"GET", "/v1/audit/verify", "audit:read", verify_audit},
     Route{"GET", "/v1/audit/checkpoints", "audit:read", export_audit_checkpoints},
+    Route{"POST", "/v1/regions/claims", kRegionScope, exchange_claims},
 };
 
 // The raw value that a segment gives for a `{name}` or `{name}:verb`, or nothing.

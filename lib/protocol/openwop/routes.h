@@ -67,6 +67,7 @@ Result<http::Reply> list_dead_letters(SurfaceParts& surface, const Call& call);
 Result<http::Reply> unregister_webhook(SurfaceParts& surface, const Call& call);
 Result<http::Reply> verify_audit(SurfaceParts& surface, const Call& call);
 Result<http::Reply> export_audit_checkpoints(SurfaceParts& surface, const Call& call);
+Result<http::Reply> exchange_claims(SurfaceParts& surface, const Call& call);
 Result<http::Reply> poll_run_events(SurfaceParts& surface, const Call& call);
 
 }  // namespace openwop::wire
