@@ -9,9 +9,10 @@ namespace {
 const std::string kTarget = "/v1/regions/claims";
 
 std::string claim(const std::string& replaced = "", const std::string& by = "") {
-  std::string text = R"({"key":")" + std::string(64, '1') + R"(","request":")" + std::string(64, '2') +
-                     R"(","expiresMs":9999999999999,"status":201,"headers":{"Location":"/v1/runs/x"},)" +
-                     R"("body":"{\"runId\":\"01m84eg61bbkpgpmj4x7bjqfcv\",\"status\":\"running\",\"eventsUrl\":\"/v1/runs/x/events\"}"})";
+  std::string text =
+      R"({"key":")" + std::string(64, '1') + R"(","request":")" + std::string(64, '2') +
+      R"(","expiresMs":9999999999999,"status":201,"headers":{"Location":"/v1/runs/x"},)" +
+      R"("body":"{\"runId\":\"01m84eg61bbkpgpmj4x7bjqfcv\",\"status\":\"running\",\"eventsUrl\":\"/v1/runs/x/events\"}"})";
   if (!replaced.empty()) {
     const auto at = text.find(replaced);
     REQUIRE(at != std::string::npos);
