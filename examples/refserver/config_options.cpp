@@ -100,7 +100,7 @@ constexpr std::array kOptions = {
     Option{"run", Values::one, "", "ID", "the run that is exported"},
     Option{"import", Values::one, "", "STORE", "make the run that such a file on stdin holds, and exit"},
     Option{"rotate-audit-key", Values::one, "", "DIR",
-           "put a new signing key of the audit log before those in the data folder, for the next start, and exit"},
+           "make a new signing key of the audit log in the data folder, which the next start takes up, and exit"},
     Option{"backup-folder", Values::one, "OPENWOP_BACKUP_FOLDER", "DIR",
            "SIGUSR1 copies the data folder, as it is then, into a new folder there"},
     Option{"help", Values::none, "", "", "this text"},

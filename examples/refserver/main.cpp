@@ -283,22 +283,25 @@ class Backup {
 /// SIGHUP reloads, SIGUSR1 makes a backup; the first other signal drains, a second one ends the process at once.
 void wait_for_signals(HttpServer& server, Reload reload, Backup backup) {
   const sigset_t signals = handled_signals();
-  int signal = 0;
   const auto next = [&] {
+    int signal = 0;
     while (sigwait(&signals, &signal) != 0) {
     }
     return signal;
   };
-  for (next(); signal == SIGHUP || signal == SIGUSR1; next()) {
+  const auto is_request = [](int signal) { return signal == SIGHUP || signal == SIGUSR1; };
+  int signal = next();
+  while (is_request(signal)) {
     if (signal == SIGHUP) {
       reload();
     } else {
       backup();
     }
+    signal = next();
   }
   log(LogLevel::info, "draining");
   server.drain();
-  while (next() == SIGHUP || signal == SIGUSR1) {
+  while (is_request(next())) {
   }
   ::_exit(kFailed);
 }

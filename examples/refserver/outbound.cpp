@@ -46,6 +46,7 @@ Result<std::shared_ptr<openwop::InterruptCallbacks>> open_callbacks(const Config
 Result<std::shared_ptr<openwop::AuditLog>> open_audit(const Config& config, std::shared_ptr<openwop::Store> store,
                                                       const std::vector<openwop::ApiKey>& keys,
                                                       std::string_view version) {
+  if (auto taken = take_up_audit_key(config.data_folder); !taken) return std::move(taken).error();
   auto keys_of_log = audit_signing_keys(config.data_folder);
   if (!keys_of_log) return std::move(keys_of_log).error();
   openwop::AuditOptions options{.store = std::move(store), .signing_key = keys_of_log->front()};

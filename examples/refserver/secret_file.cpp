@@ -23,21 +23,36 @@ using openwop::Status;
 namespace {
 
 constexpr std::size_t kSeedBytes = 32;
+/// The key that the next start takes up.
+constexpr std::string_view kNext = ".next";
 
 Error failed(const std::string& path) { return {ErrorCode::store_io_error, path + ": " + std::strerror(errno)}; }
 
-/// A new file, for its owner only. False in errno's words.
-bool write_new(const std::string& path, std::string_view text) {
-  const int file = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-  if (file < 0) return false;
+/// Whatever the folder has a name for, it has for good.
+bool sync_folder_of(const std::string& path) {
+  const int folder = ::open(path.substr(0, path.rfind('/')).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = folder >= 0 && ::fsync(folder) == 0;
+  if (folder >= 0) ::close(folder);
+  return synced;
+}
+
+/// A file of mode 0600 beside `path`, whole; its owner is that of `path` if that is there. Empty on failure, in errno's
+/// words.
+std::string write_beside(const std::string& path, std::string_view text) {
+  const std::string fresh = path + ".new" + std::to_string(::getpid());
+  ::unlink(fresh.c_str());  // of a process that was cut off
+  const int file = ::open(fresh.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+  if (file < 0) return {};
+  struct stat old {};
+  const bool is_owned = ::stat(path.c_str(), &old) != 0 || ::fchown(file, old.st_uid, old.st_gid) == 0;
   const bool written =
-      ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(file) == 0;
+      is_owned && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(file) == 0;
   const int problem = errno;
   const bool closed = ::close(file) == 0;
-  if (written && closed) return true;
-  ::unlink(path.c_str());
+  if (written && closed) return fresh;
+  ::unlink(fresh.c_str());
   errno = problem;
-  return false;
+  return {};
 }
 
 std::string audit_key_path(const std::string& folder) { return folder + "/" + std::string(kAuditKeyFile); }
@@ -55,26 +70,31 @@ std::string seed_of(std::string_view hex) {
 }  // namespace
 
 Result<std::vector<std::string>> load_or_make_lines(const std::string& path, const std::string& fresh) {
-  if (write_new(path, fresh + "\n")) return std::vector<std::string>{fresh};
-  if (errno != EEXIST) return failed(path);
+  if (::access(path.c_str(), F_OK) != 0) {
+    const std::string made = write_beside(path, fresh + "\n");
+    if (made.empty()) return failed(path);
+    // Of two processes that make the file at once, one does.
+    const bool is_ours = ::link(made.c_str(), path.c_str()) == 0;
+    const int problem = errno;
+    ::unlink(made.c_str());
+    errno = problem;
+    if (!is_ours && errno != EEXIST) return failed(path);
+    if (is_ours && !sync_folder_of(path)) return failed(path);
+  }
   std::ifstream kept(path);
+  if (!kept) return failed(path);
   std::vector<std::string> lines;
   for (std::string line; std::getline(kept, line);) lines.push_back(line);
-  if (lines.empty()) return failed(path);
+  if (lines.empty()) return Error{ErrorCode::store_corrupt, path + " is empty"};
   return lines;
 }
 
 Status replace_lines(const std::string& path, const std::vector<std::string>& lines) {
   std::string text;
   for (const std::string& line : lines) text += line + "\n";
-  const std::string fresh = path + ".new";
-  ::unlink(fresh.c_str());  // of an earlier call that was cut off
-  if (!write_new(fresh, text)) return failed(fresh);
-  if (::rename(fresh.c_str(), path.c_str()) != 0) return failed(path);
-  const int folder = ::open(path.substr(0, path.rfind('/')).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = folder >= 0 && ::fsync(folder) == 0;
-  if (folder >= 0) ::close(folder);
-  return synced ? Status{} : Status(failed(path));
+  const std::string fresh = write_beside(path, text);
+  if (fresh.empty() || ::rename(fresh.c_str(), path.c_str()) != 0 || !sync_folder_of(path)) return failed(path);
+  return {};
 }
 
 Result<std::vector<std::string>> audit_signing_keys(const std::string& folder) {
@@ -92,17 +112,38 @@ Result<std::vector<std::string>> audit_signing_keys(const std::string& folder) {
 }
 
 Status rotate_audit_key(const std::string& folder) {
-  // Also proves the keys that are there.
+  const std::string path = audit_key_path(folder);
+  if (::access(path.c_str(), F_OK) != 0) return failed(path);
   const auto seeds = audit_signing_keys(folder);
   if (!seeds) return seeds.error();
+  if (seeds->size() > openwop::kMaxEarlierAuditKeys) {
+    return Error{
+        ErrorCode::validation_error,
+        path + " has as many keys as there can be: without its last line, what that one signed does not verify"};
+  }
+  const std::string next = path + std::string(kNext);
+  // Another one that no start has taken up signs nothing.
+  auto made = write_beside(path, openwop::random_hex(kSeedBytes) + "\n");
+  if (made.empty() || ::rename(made.c_str(), next.c_str()) != 0 || !sync_folder_of(next)) return failed(next);
+  return {};
+}
+
+Status take_up_audit_key(const std::string& folder) {
   const std::string path = audit_key_path(folder);
-  const std::string fresh = openwop::random_hex(kSeedBytes);
-  auto lines = load_or_make_lines(path, fresh);
+  const std::string next = path + std::string(kNext);
+  if (folder.empty() || ::access(next.c_str(), F_OK) != 0) return {};
+  const auto fresh = load_or_make_lines(next, {});
+  if (!fresh) return fresh.error();
+  if (seed_of(fresh->front()).empty()) return Error{ErrorCode::store_corrupt, next + " holds no signing key"};
+  auto lines = load_or_make_lines(path, fresh->front());
   if (!lines) return std::move(lines).error();
-  lines->insert(lines->begin(), fresh);
-  // What the oldest signed does not verify any more.
-  lines->resize(std::min(lines->size(), openwop::kMaxEarlierAuditKeys + 1));
-  return replace_lines(path, *lines);
+  // Else an earlier start got as far as here.
+  if (lines->front() != fresh->front()) {
+    lines->insert(lines->begin(), fresh->front());
+    if (auto replaced = replace_lines(path, *lines); !replaced) return replaced;
+  }
+  if (::unlink(next.c_str()) != 0) return failed(next);
+  return {};
 }
 
 }  // namespace refserver

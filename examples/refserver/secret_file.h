@@ -20,7 +20,10 @@ namespace refserver {
 /// first call; without a folder a new one each time. Errors: also store_corrupt.
 [[nodiscard]] openwop::Result<std::vector<std::string>> audit_signing_keys(const std::string& folder);
 
-/// Puts a new key before the others, for the next start. Errors: as above.
+/// Makes a new key, which take_up_audit_key() puts before the others. Errors: as above; validation_error when there are
+/// as many as there can be.
 [[nodiscard]] openwop::Status rotate_audit_key(const std::string& folder);
+/// What a start does first. Errors: as above.
+[[nodiscard]] openwop::Status take_up_audit_key(const std::string& folder);
 
 }  // namespace refserver

@@ -1,11 +1,20 @@
 #include "audit/audit_keys.h"
 
-#include <algorithm>
-
 #include "audit/audit_rows.h"
 #include "openwop/hash.h"
 
 namespace openwop::audit {
+
+namespace {
+
+/// What the key before signs: that its successor, and no other, signed this root.
+std::string vouched_bytes(const AuditCheckpoint& checkpoint, const AuditKey& successor) {
+  std::string bytes = "openwop-audit-successor";
+  bytes.append(1, '\0').append(signed_bytes(checkpoint.merkle_root)).append(successor.public_der_base64());
+  return bytes;
+}
+
+}  // namespace
 
 std::string key_id_of(const AuditKey& key) {
   constexpr std::size_t kDigits = 16;
@@ -29,36 +38,36 @@ Result<AuditKeys> AuditKeys::of(std::string_view signing_key, const std::vector<
 }
 
 void AuditKeys::sign(AuditCheckpoint& checkpoint) const {
-  const std::string root = signed_bytes(checkpoint.merkle_root);
-  checkpoint.signature = signing().sign(root);
+  checkpoint.signature = signing().sign(signed_bytes(checkpoint.merkle_root));
   checkpoint.key_id = key_id_of(signing());
   if (keys_.size() == 1) return;
-  checkpoint.co_signature = keys_[1].sign(root);
+  checkpoint.co_signature = keys_[1].sign(vouched_bytes(checkpoint, signing()));
   checkpoint.co_key_id = key_id_of(keys_[1]);
 }
 
-const AuditKey* AuditKeys::find(std::string_view key_id) const {
-  const auto found =
-      std::find_if(keys_.begin(), keys_.end(), [&](const AuditKey& key) { return key_id_of(key) == key_id; });
-  return found == keys_.end() ? nullptr : &*found;
+std::optional<std::size_t> AuditKeys::age_of_signer(const AuditCheckpoint& checkpoint) const {
+  const std::string root = signed_bytes(checkpoint.merkle_root);
+  for (std::size_t i = 0; i < keys_.size(); ++i) {
+    const bool is_signer = checkpoint.key_id.empty() ? keys_[i].verify(root, checkpoint.signature)
+                                                     : key_id_of(keys_[i]) == checkpoint.key_id;
+    if (is_signer) return i;
+  }
+  return std::nullopt;
 }
 
 std::string AuditKeys::signer_of(const AuditCheckpoint& checkpoint) const {
   if (!checkpoint.key_id.empty()) return checkpoint.key_id;
-  const std::string root = signed_bytes(checkpoint.merkle_root);
-  for (const AuditKey& key : keys_) {
-    if (key.verify(root, checkpoint.signature)) return key_id_of(key);
-  }
-  return key_id_of(signing());
+  return key_id_of(keys_[age_of_signer(checkpoint).value_or(0)]);
 }
 
 bool AuditKeys::holds(const AuditCheckpoint& checkpoint) const {
-  const std::string root = signed_bytes(checkpoint.merkle_root);
-  const AuditKey* const signer = find(signer_of(checkpoint));
-  if (signer == nullptr || !signer->verify(root, checkpoint.signature)) return false;
-  if (checkpoint.co_signature.empty()) return true;
-  const AuditKey* const along = find(checkpoint.co_key_id);
-  return along == nullptr || along->verify(root, checkpoint.co_signature);
+  const auto age = age_of_signer(checkpoint);
+  if (!age || !keys_[*age].verify(signed_bytes(checkpoint.merkle_root), checkpoint.signature)) return false;
+  // The first key of all had none before it; the one before the oldest that is known is forgotten.
+  if (*age + 1 == keys_.size()) return true;
+  const AuditKey& before = keys_[*age + 1];
+  return checkpoint.co_key_id == key_id_of(before) &&
+         before.verify(vouched_bytes(checkpoint, keys_[*age]), checkpoint.co_signature);
 }
 
 }  // namespace openwop::audit

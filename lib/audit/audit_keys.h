@@ -1,9 +1,11 @@
 // The keys of an audit log: the one that signs, and those that signed before it. While there is an earlier one, the
-// newest of them signs along, so that who knows only that one can trust the next (rotation by dual signing).
+// newest of them signs along, over the root and the new key, so that who knows only that one can trust the next
+// (rotation by dual signing).
 //
 // Thread-safety: all members from any thread.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,8 +24,10 @@ class AuditKeys {
 
   /// Fills in signatures and key ids over the checkpoint's root.
   void sign(AuditCheckpoint& checkpoint) const;
-  /// Both signatures are of keys that are known here; of a second one whose key is forgotten nothing is said.
+  /// The signature is of a key that is known here, and that key was vouched for by the one before it, if that is known.
   [[nodiscard]] bool holds(const AuditCheckpoint& checkpoint) const;
+  /// How many keys came after the one that signed; nothing for a signer who is not known.
+  [[nodiscard]] std::optional<std::size_t> age_of_signer(const AuditCheckpoint& checkpoint) const;
 
   [[nodiscard]] const AuditKey& signing() const { return keys_.front(); }
   /// The one that signs first.
@@ -32,8 +36,6 @@ class AuditKeys {
   [[nodiscard]] std::string signer_of(const AuditCheckpoint& checkpoint) const;
 
  private:
-  [[nodiscard]] const AuditKey* find(std::string_view key_id) const;
-
   std::vector<AuditKey> keys_;
 };
 

@@ -78,7 +78,12 @@ Status AuditChain::read_checkpoints(std::uint64_t from, std::uint64_t to, std::v
 Status AuditChain::check_checkpoints(AuditVerification& out) const {
   if (out.from_sequence > out.to_sequence) return {};
   if (auto read = read_checkpoints(out.from_sequence, out.to_sequence, out.checkpoints); !read) return read;
+  std::optional<std::size_t> newest;
   for (const AuditCheckpoint& checkpoint : out.checkpoints) {
+    // A key signs no more once its successor has.
+    const auto age = keys_.age_of_signer(checkpoint);
+    out.checkpoints_valid = out.checkpoints_valid && age && (!newest || *age <= *newest);
+    newest = age;
     // Its entries begin behind the checkpoint before, which may lie outside the range.
     std::uint64_t before = 0;
     auto scanned = options_.store->scan({prefix_of('c'), row_key('c', checkpoint.at_sequence), true},

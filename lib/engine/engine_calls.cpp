@@ -322,12 +322,16 @@ Result<std::vector<bool>> EngineImpl::remember_all(const std::vector<RememberOut
   }
   const auto committed = core_.commits.commit_and_wait(std::move(transactions), core_.options.durability);
   std::vector<bool> remembered;
+  std::optional<Error> failure;
   for (std::size_t i = 0; i < committed.size(); ++i) {
-    if (!committed[i]) return committed[i].error();
-    remembered.push_back(*committed[i] == CommitOutcome::committed);
-    if (remembered.back()) core_.ledger_sweep.recorded(outcomes[i].claim.row_key, core_.now_ms(), core_.report);
+    remembered.push_back(committed[i] && *committed[i] == CommitOutcome::committed);
+    if (!committed[i]) failure = committed[i].error();
+    if (!remembered.back()) continue;
+    core_.ledger_sweep.recorded(outcomes[i].claim.row_key, core_.now_ms(), core_.report);
+    // Each sweep sees what the one before it has taken away.
+    core_.commits.lead();
   }
-  core_.commits.lead();
+  if (failure) return *std::move(failure);
   return remembered;
 }
 

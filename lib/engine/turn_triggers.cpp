@@ -124,7 +124,8 @@ void RunTurn::fire(const ChannelTrigger& trigger) {
 
 std::int64_t next_trigger_due_ms(const Run& run) {
   std::int64_t due_ms = 0;
-  for (const auto& [id, trigger] : run.state.triggers) {
+  for (const auto& [name, trigger] : run.state.triggers) {
+    const std::string& id = name;  // a lambda captures no structured binding (Clang)
     const auto declared = std::find_if(run.workflow->channel_triggers.begin(), run.workflow->channel_triggers.end(),
                                        [&](const ChannelTrigger& each) { return each.id == id; });
     if (!trigger.awaits || declared == run.workflow->channel_triggers.end()) continue;

@@ -84,7 +84,7 @@ class Expansion {
       return {};
     }
     if (!schema.IsObject()) return {};
-    if (const auto ref = schema.FindMember("$ref"); ref != schema.MemberEnd() && ref->value.IsString()) {
+    if (const auto ref = schema.FindMember("$ref"); ref < schema.MemberEnd() && ref->value.IsString()) {
       const std::string_view target = json::string_of(ref->value);
       if (!target.starts_with('#')) return invalid("a $ref of the schema leads out of it");
       const std::string path = percent_decoded(target.substr(1));
@@ -97,7 +97,7 @@ class Expansion {
     for (const char* const unused : {"format", "$schema", "$id", "id"}) {
       const auto member = schema.FindMember(unused);
       // A property of that name is a schema, the keyword a string.
-      if (member != schema.MemberEnd() && member->value.IsString()) schema.RemoveMember(member);
+      if (member < schema.MemberEnd() && member->value.IsString()) schema.RemoveMember(member);
     }
     for (auto member = schema.MemberBegin(); member < schema.MemberEnd(); ++member) {
       const std::string_view name = json::string_of(member->name);

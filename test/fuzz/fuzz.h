@@ -5,16 +5,15 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <source_location>
 #include <string_view>
 
 namespace openwop::fuzz {
 
 /// Ends the process unless `holds`: whoever drives the target keeps the input. In every build, unlike assert().
-inline void expect(bool holds, std::string_view claim, std::string_view about = "",
-                   const std::source_location& where = std::source_location::current()) {
+inline void expect(bool holds, std::string_view claim, std::string_view about = "", const char* file = __builtin_FILE(),
+                   unsigned line = __builtin_LINE()) {
   if (holds) return;
-  std::fprintf(stderr, "%s:%u: does not hold: ", where.file_name(), static_cast<unsigned>(where.line()));
+  std::fprintf(stderr, "%s:%u: does not hold: ", file, line);
   for (const std::string_view text : {claim, std::string_view("\n"), about, std::string_view("\n")}) {
     std::fwrite(text.data(), 1, text.size(), stderr);
   }

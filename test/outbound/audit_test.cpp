@@ -1,5 +1,6 @@
 #include "openwop/audit_log.h"
 
+#include "audit/audit_key.h"
 #include "audit/audit_rows.h"
 #include "openwop/canonical_json.h"
 #include "support/engine_rig.h"
@@ -449,6 +450,37 @@ TEST_CASE("a new signing key is vouched for by the one before it, whose checkpoi
     sign_with(third, {});
     CHECK_FALSE(rig.verify().checkpoints_valid);
     CHECK(rig.verify(3).checkpoints_valid);  // the second signature's key is forgotten, the first holds
+  }
+  const auto put = [&](std::size_t i, const AuditCheckpoint& checkpoint) {
+    rig.overwrite(audit::row_key('c', all.checkpoints[i].at_sequence), audit::encode_checkpoint(checkpoint));
+  };
+  SECTION("a second signature cannot be left out, nor be one for another key") {
+    AuditCheckpoint bare = all.checkpoints[2];
+    bare.co_signature.clear();
+    bare.co_key_id.clear();
+    put(2, bare);
+    CHECK_FALSE(rig.verify().checkpoints_valid);
+    // What a key signed under its own name vouches for nobody else.
+    AuditCheckpoint taken = all.checkpoints[1];
+    taken.co_key_id = all.checkpoints[0].key_id;
+    const auto key = audit::AuditKey::of(first);
+    REQUIRE(key.ok());
+    taken.co_signature = key->sign(audit::signed_bytes(taken.merkle_root));
+    put(2, all.checkpoints[2]);
+    put(1, taken);
+    CHECK_FALSE(rig.verify().checkpoints_valid);
+  }
+  SECTION("a key signs no more once its successor has") {
+    AuditCheckpoint late = all.checkpoints[2];
+    const auto key = audit::AuditKey::of(first);
+    REQUIRE(key.ok());
+    late.signature = key->sign(audit::signed_bytes(late.merkle_root));
+    late.key_id = all.checkpoints[0].key_id;
+    late.co_signature.clear();
+    late.co_key_id.clear();
+    put(2, late);
+    CHECK_FALSE(rig.verify().checkpoints_valid);
+    CHECK_FALSE(rig.verify(2, 3).checkpoints_valid);
   }
   SECTION("either signature that does not hold is noticed") {
     for (const char* member : {"signature\":\"", "coSignature\":\""}) {

@@ -1,4 +1,6 @@
 // What a region takes of another one's messages, and what it makes of its answers.
+#include <set>
+
 #include "wire/region_rig.h"
 
 using namespace openwop;
@@ -206,6 +208,33 @@ TEST_CASE("what another region answers decides what is told again", "[regions]")
     CHECK(outbox() == 1);
     CHECK(eu.troubles.size() == 1);  // that somebody knows
     CHECK(world.measured("eu", Metric::cross_region_partition) == 0);
+  }
+  SECTION("a claim that is not answered in time holds nobody up") {
+    client->answers = {{.failure = HttpFailure::timeout},
+                       {.status = 200, .body = taken},
+                       {.failure = HttpFailure::timeout},
+                       {.status = 200, .body = taken}};
+    (void)eu.link->tick();
+    CHECK(outbox() == 1);
+    CHECK(world.measured("eu", Metric::cross_region_partition) == 0);
+    REQUIRE(eu.troubles.size() == 1);
+    CHECK_THAT(eu.troubles[0], Catch::Contains(R"("reason":"timeout")"));
+  }
+  SECTION("claims that are never taken do not keep those behind them from being told alone") {
+    for (int i = 0; i < 8; ++i) (void)world.create("eu", "k" + std::to_string(i));
+    // Whoever is told alone is refused but for the last.
+    client->answers = {{.status = 200, .body = R"({"region":"us","left":[0,1,2,3,4,5,6,7,8,9]})"}, {.status = 409}};
+    std::set<std::string> alone;
+    for (int look = 0; look < 10; ++look) {
+      client->answers = {{.status = 200, .body = R"({"region":"us","left":[0,1,2,3,4,5,6,7,8,9]})"}, {.status = 409}};
+      (void)eu.link->tick();
+      world.advance(5'000);
+    }
+    for (const std::string& body : client->bodies) {
+      if (occurrences(body, "\"key\"") == 1) alone.insert(body);
+    }
+    CHECK(alone.size() == 10);
+    CHECK(client->bodies.size() == 40);
   }
   SECTION("an entry that cannot be read is stepped over") {
     const std::string prefix = Ledger::row_key(kRequestScope, {});

@@ -304,6 +304,34 @@ TEST_CASE("who knows better says so, also of a third region's run", "[regions]")
   CHECK(world.measured("us", Metric::cross_region_conflicts) == 1);
 }
 
+TEST_CASE("a region that gives way tells those whom it had told of its own run", "[regions]") {
+  RegionsRig world({"ap", "eu", "us"});
+  world.cut_both("eu", "us");
+  world.cut_both("eu", "ap");
+  const Answer winner = world.create("eu", "k");
+  world.advance(5);
+  const Answer loser = world.create("us", "k");
+  world.exchange();
+  REQUIRE(world.create("ap", "k").body == loser.body);
+  world.mend("eu", "us");
+  world.mend("us", "eu");
+  world.exchange();
+  CHECK(world.create("us", "k").body == winner.body);
+  CHECK(world.create("ap", "k").body == winner.body);
+}
+
+TEST_CASE("more than one look tells is told all the same, and what comes meanwhile does not wait for it", "[regions]") {
+  RegionsRig world({"eu", "us"}, [](RegionOptions& options) { options.max_claims_per_request = 2; });
+  world.cut_both("eu", "us");
+  const std::string noop = R"({"workflowId":"wire-noop"})";
+  for (int i = 0; i < 30; ++i) (void)world.create("eu", "k" + std::to_string(i), noop);
+  (void)world["eu"].link->tick();
+  world.mend_all();
+  world.advance(1'000);
+  (void)world["eu"].link->tick();
+  CHECK(outbox_rows(*world["eu"].rig->store) == 0);
+}
+
 TEST_CASE("rows of a region that is not configured any more go when their time is over", "[regions]") {
   RegionsRig world({"eu", "us"});
   world.cut_both("eu", "us");

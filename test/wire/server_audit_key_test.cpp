@@ -39,6 +39,11 @@ TEST_CASE("the audit log's key gets a successor, and all that was signed before 
   const auto before = lines_of(path);
   REQUIRE(before.size() == 1);
   REQUIRE(exit_of({"--rotate-audit-key", folder}) == 0);
+  // Until a start takes it up another one takes its place.
+  REQUIRE(exit_of({"--rotate-audit-key", folder}) == 0);
+  CHECK(lines_of(path) == before);
+  CHECK(exit_of({"--verify", folder}) == 0);
+  const Answer exported = checkpoints();
   const auto after = lines_of(path);
   REQUIRE(after.size() == 2);
   CHECK(after[1] == before[0]);
@@ -47,13 +52,20 @@ TEST_CASE("the audit log's key gets a successor, and all that was signed before 
   REQUIRE(::stat(path.c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0600);
 
-  const Answer exported = checkpoints();
   CHECK(exported.at({"signingKey", "keyId"}) != first_id);
   CHECK_THAT(exported.at({"earlierKeys"}), Catch::Contains(first_id));
   CHECK_THAT(exported.body, Catch::Contains("\"coSigningKeyId\":\"" + first_id + "\""));
   CHECK(exit_of({"--verify", folder}) == 0);
 
-  for (int i = 0; i < 20; ++i) REQUIRE(exit_of({"--rotate-audit-key", folder}) == 0);
+  // A start that was cut off before it took the next key away.
+  std::ofstream(path + ".next") << after[0] << "\n";
+  CHECK(checkpoints().at({"signingKey", "keyId"}) == exported.at({"signingKey", "keyId"}));
+  CHECK(lines_of(path) == after);
+  {
+    std::ofstream full(path, std::ios::app);
+    for (int i = 0; i < 15; ++i) full << after[1] << "\n";
+  }
+  CHECK(exit_of({"--rotate-audit-key", folder}) == 1);
   CHECK(lines_of(path).size() == 17);
   std::ofstream(path) << "no key\n";
   CHECK(exit_of({"--rotate-audit-key", folder}) == 1);

@@ -33,7 +33,12 @@ class Merge {
       if (message_.claims.size() == 1) return std::move(taken).error();
       left_.push_back(i);
     }
-    if (auto owing = surface_.options.regions->owe(message_.region, owed_); !owing) return std::move(owing).error();
+    RegionLink& regions = *surface_.options.regions;
+    if (auto owing = regions.owe(message_.region, owed_); !owing) return std::move(owing).error();
+    for (const RegionPeer& peer : regions.options().peers) {
+      if (peer.name == message_.region) continue;
+      if (auto owing = regions.owe(peer.name, owed_to_others_); !owing) return std::move(owing).error();
+    }
     return std::move(left_);
   }
 
@@ -119,6 +124,8 @@ class Merge {
       if (!cancelled) return cancelled.error();
     }
     if (auto remembered = remember(claim, known); !remembered) return remembered;
+    // They may have heard of the loser from here, and may not hear from the winner's region.
+    owed_to_others_.push_back({claim.row_key(), outcome_of(claim, known).claim.expires_ms});
     if (is_here) tell(claim, *known.run, *tenant);
     return {};
   }
@@ -144,6 +151,7 @@ class Merge {
   const std::int64_t now_ms_;
   std::vector<std::size_t> left_ = {};
   std::vector<RegionLink::Owed> owed_ = {};
+  std::vector<RegionLink::Owed> owed_to_others_ = {};
 };
 
 }  // namespace

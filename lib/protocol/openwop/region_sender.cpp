@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kMaxRequestBytes = std::size_t{512} << 10;
 constexpr std::size_t kMaxAnswerBytes = std::size_t{64} << 10;
 constexpr std::int64_t kMaxWaitMs = 3'600'000;
+/// Pages that are told again at a time.
+constexpr std::size_t kLookPages = 4;
 constexpr std::int64_t kOverlapMs = 1'000;
 constexpr std::int64_t kTrimMs = 60'000;
 constexpr std::int64_t kNotTakenMs = 3'600'000;
@@ -65,31 +67,54 @@ std::int64_t RegionSender::step() {
   not_before_ms_ = std::min(not_before_ms_, now + options_.retry_ms);
   look_ms_ = std::min(look_ms_, now + options_.probe_ms);
   if (now < not_before_ms_) return not_before_ms_;
-  // From the first row on again, for commits come late and some claims were not taken; but what is behind those first.
-  const bool look = now >= look_ms_ && !passing_;
-  if (look) {
-    from_.clear();
-    left_.clear();
-  }
-  auto page = outbox_.page(from_, options_.max_claims_per_request, kMaxRequestBytes, now);
+  const bool look = now >= look_ms_;
+  if (look) begin_look(now);
+  const bool looking = look_pages_ > 0;
+  auto page = outbox_.page(looking ? look_from_ : from_, options_.max_claims_per_request, kMaxRequestBytes, now);
   if (!page) return put_off(page.error().message);
   page->leave_out(left_);
   std::vector<std::string> done = std::move(page->void_keys);
+  const bool tells = look || !page->claims.empty();
   std::optional<std::string> failure;
-  if (look || !page->claims.empty()) failure = tell_page(*page, done);
+  if (tells) failure = tell_page(*page, done);
   if (auto forgotten = outbox_.forget(done); !forgotten) return put_off(forgotten.error().message);
   if (failure) return put_off(*failure);
-  if (look || !page->claims.empty()) reached();
+  if (tells) reached();
   left_.insert(page->keys.begin(), page->keys.end());
   for (const std::string& key : done) left_.erase(key);
-  passing_ = page->more;
-  // At the end stand a little before it: commits of one moment come in any order.
-  if (!page->next.empty()) {
-    from_ =
-        passing_ ? std::move(page->next) : outbox_.row_of({}, std::max<std::int64_t>(page->expires_ms - kOverlapMs, 0));
+  if (looking) {
+    go_on_looking(*page);
+  } else {
+    go_on(*page);
   }
-  if (look) look_ms_ = now + options_.probe_ms;
-  return passing_ ? now : look_ms_;
+  trim();
+  return look_pages_ > 0 || passing_ ? now : look_ms_;
+}
+
+/// Commits come late, and some claims were not taken: every few seconds some pages of what lies before the next new row
+/// are told again, from where the last such look ended. New rows wait no longer for that than those pages take.
+void RegionSender::begin_look(std::int64_t now) {
+  look_ms_ = now + options_.probe_ms;
+  look_pages_ = kLookPages;
+  left_.clear();
+}
+
+void RegionSender::go_on_looking(RegionOutbox::Page& page) {
+  --look_pages_;
+  look_from_ = std::move(page.next);
+  if (page.more) {
+    passing_ = true;  // what is behind this look
+    return;
+  }
+  look_from_.clear();
+  look_pages_ = 0;
+}
+
+void RegionSender::go_on(RegionOutbox::Page& page) {
+  passing_ = page.more;
+  if (page.next.empty()) return;
+  // At the end stand a little before it: commits of one moment come in any order.
+  from_ = passing_ ? std::move(page.next) : outbox_.row_of({}, std::max<std::int64_t>(page.expires_ms - kOverlapMs, 0));
 }
 
 /// Why the region was not reached, or nothing; `done` gets the keys of the rows that it has heard of.
@@ -118,6 +143,9 @@ std::optional<std::string> RegionSender::tell_page(RegionOutbox::Page& page, std
 std::optional<std::string> RegionSender::tell_alone(const RegionOutbox::Page& page, std::vector<std::size_t> left,
                                                     std::vector<std::string>& done) {
   std::size_t in_vain = 0;
+  // Those in front are not always the first: they may be the ones that are never taken.
+  if (!left.empty())
+    std::rotate(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(turn_++ % left.size()), left.end());
   for (const std::size_t i : left) {
     if (i >= page.claims.size() || in_vain == kMaxAloneInVain) break;
     const Told told = tell({&page.claims[i], 1});
@@ -140,7 +168,13 @@ RegionSender::Told RegionSender::tell(std::span<const RegionClaim> claims) {
   call.max_response_bytes = kMaxAnswerBytes;
   call.stop = stop_.get_token();
   const HttpAnswer answer = options_.client->send(call);
-  if (answer.failure != HttpFailure::none) return {.reason = std::string(http_failure_name(answer.failure))};
+  if (answer.failure != HttpFailure::none) {
+    // What was told may be why there is no answer in time; whether the region is there an empty message shows.
+    const bool is_there = answer.failure == HttpFailure::timeout || answer.failure == HttpFailure::too_large ||
+                          answer.failure == HttpFailure::protocol;
+    return {.answer = is_there && !claims.empty() ? Told::Answer::refused : Told::Answer::none,
+            .reason = std::string(http_failure_name(answer.failure))};
+  }
   Told told{.answer = Told::Answer::refused, .reason = "status " + std::to_string(answer.status)};
   if (answer.status != 200) return told;
   const bool is_object = json::check(answer.body) && json::kind(answer.body) == json::Kind::object;
@@ -164,10 +198,7 @@ std::int64_t RegionSender::put_off(std::string_view reason) {
     set_partition(static_cast<double>(std::max<std::int64_t>(now - *unreached_since_ms_, 0)) / 1000.0);
     trim();
   }
-  from_.clear();
-  left_.clear();
-  passing_ = false;
-  look_ms_ = 0;
+  begin_anew();
   not_before_ms_ = now + options_.retry_ms;
   return not_before_ms_;
 }
@@ -195,10 +226,17 @@ void RegionSender::reached() {
 void RegionSender::rest() {
   unreached_since_ms_.reset();
   if (partition_s_ != 0) set_partition(0);
-  from_.clear();
-  passing_ = false;
-  look_ms_ = 0;
+  begin_anew();
   not_before_ms_ = 0;
+}
+
+void RegionSender::begin_anew() {
+  from_.clear();
+  look_from_.clear();
+  left_.clear();
+  passing_ = false;
+  look_pages_ = 0;
+  look_ms_ = 0;
 }
 
 void RegionSender::set_partition(double seconds) {

@@ -52,6 +52,10 @@ class RegionSender {
   [[nodiscard]] std::optional<std::string> tell_page(RegionOutbox::Page& page, std::vector<std::string>& done);
   [[nodiscard]] std::optional<std::string> tell_alone(const RegionOutbox::Page& page, std::vector<std::size_t> left,
                                                       std::vector<std::string>& done);
+  void begin_look(std::int64_t now);
+  void go_on_looking(RegionOutbox::Page& page);
+  void go_on(RegionOutbox::Page& page);
+  void begin_anew();
   std::int64_t put_off(std::string_view reason);
   void trim();
   void reached();
@@ -76,7 +80,10 @@ class RegionSender {
   bool passing_ = false;            // there is more behind it
   std::set<std::string> left_;      // rows that were told since the last look, in vain
   std::int64_t not_before_ms_ = 0;  // after a failure
-  std::int64_t look_ms_ = 0;        // when to begin at the first row again, and to ask whether the region is there
+  std::string look_from_;           // where the next look begins
+  std::size_t look_pages_ = 0;      // of this look, still to come
+  std::int64_t look_ms_ = 0;        // when to look, and to ask whether the region is there
+  std::size_t turn_ = 0;
   std::int64_t trim_ms_ = 0;
   std::int64_t not_taken_ms_ = 0;  // when somebody was told last that claims are not taken
   std::optional<std::int64_t> unreached_since_ms_;
