@@ -119,6 +119,7 @@ Status WebhookService::start() {
 
 Status WebhookService::load_subscriptions() {
   Status status;
+  std::vector<Subscription> stored;
   const std::string prefix = Subscription::all_prefix();
   auto scanned =
       options_.store->scan({prefix, prefix_end(prefix), false}, [&](std::string_view key, std::string_view row) {
@@ -127,22 +128,31 @@ Status WebhookService::load_subscriptions() {
           status = std::move(subscription).error();
           return false;
         }
-        add(std::make_shared<Hook>(*std::move(subscription)));
+        stored.push_back(*std::move(subscription));
         return true;
       });
   if (!scanned) return scanned;
   if (!status) return status;
+  // Not while the store is read: it may hold a lock of its own meanwhile.
+  for (Subscription& subscription : stored) add(std::make_shared<Hook>(std::move(subscription)));
   return load_healths();
 }
 
 Status WebhookService::load_healths() {
-  const std::lock_guard lock(work_mutex_);
-  for (const auto& [id, hook] : work_) {
-    auto row = options_.store->get(Health::key(id));
+  std::vector<std::pair<HookPtr, std::string>> seen;
+  {
+    const std::lock_guard lock(work_mutex_);
+    for (const auto& [id, hook] : work_) seen.emplace_back(hook, hook->health.encode());
+  }
+  for (const auto& [hook, before] : seen) {
+    auto row = options_.store->get(Health::key(hook->subscription.id));
     if (!row) return std::move(row).error();
     if (!row->has_value()) continue;
     auto health = Health::decode(**row);
     if (!health) return std::move(health).error();
+    const std::lock_guard lock(work_mutex_);
+    // A delivery that has ended meanwhile knows better.
+    if (hook->health.encode() != before) continue;
     hook->health = *std::move(health);
     hook->failed = hook->health.failed;
     hook->open_until_ms = hook->health.open_until_ms;
