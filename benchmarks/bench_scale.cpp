@@ -73,7 +73,8 @@ Figures grow() {
 
 std::size_t waiting_runs() { return std::min<std::size_t>(largest(), 1'000'000); }
 
-/// As bench_waiting_memory does it, with more runs. With small buffers more than a million take hours to compact.
+/// As bench_waiting_memory does it, with more runs. With small buffers ten million took more than ten minutes of
+/// compaction, and say no more.
 Figures waiting() {
   const TempFolder folder;
   return {{"bytes", in_child_process([&] {

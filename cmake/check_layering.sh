@@ -12,7 +12,7 @@ cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 rooms() {
   local p=include/openwop
   echo "foundation whole lib/foundation/ openwop/embedded_schemas.h" \
-    $p/{result,json,bytes,ids,clock,time,hash,executor,http_client,redaction,cost,trace_context,random_text,canonical_json}.h $p/detail/{secret_shapes,json_dom}.h
+    $p/{result,json,bytes,hex,ids,clock,time,hash,executor,http_client,redaction,cost,trace_context,random_text,canonical_json}.h $p/detail/{secret_shapes,json_dom}.h
   echo "net whole lib/net/ $p/net.h"
   echo "store split lib/stores/" $p/{store,memory_store,rocksdb_store,postgres_store}.h
   # An event is the log's record, so it lives with the log; what events mean is the room above.

@@ -2,12 +2,12 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <fstream>
 #include <optional>
 #include <sstream>
 
 #include "keys.h"
+#include "openwop/hex.h"
 #include "openwop/json.h"
 #include "openwop/time.h"
 
@@ -24,19 +24,6 @@ namespace json = openwop::json;
 namespace {
 
 Error invalid(std::string message) { return {ErrorCode::validation_error, std::move(message)}; }
-
-std::optional<Sha256> read_hash(std::string_view hex) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  Sha256 hash{};
-  if (hex.size() != hash.size() * 2) return std::nullopt;
-  for (std::size_t i = 0; i < hash.size(); ++i) {
-    const auto high = kHex.find(hex[2 * i]);
-    const auto low = kHex.find(hex[2 * i + 1]);
-    if (high == std::string_view::npos || low == std::string_view::npos) return std::nullopt;
-    hash[i] = static_cast<std::uint8_t>(high * 16 + low);
-  }
-  return hash;
-}
 
 std::string hex_of(const Sha256& hash) {
   constexpr std::string_view kHex = "0123456789abcdef";
@@ -72,7 +59,7 @@ Status read_member(std::string_view name, std::string_view raw, ApiKey& key) {
   const auto text = json::as_string(raw);
   if (!text || text->empty()) return invalid(std::string(name) + " has to be a string that is not empty");
   if (name == "sha256") {
-    const auto hash = read_hash(*text);
+    const auto hash = openwop::array_from_hex<32>(*text);
     if (!hash) return invalid("sha256 has to be 64 lower-case hexadecimal digits");
     key.key_sha256 = *hash;
   } else if (name == "kind") {

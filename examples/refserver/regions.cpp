@@ -1,6 +1,5 @@
 #include "regions.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "log.h"

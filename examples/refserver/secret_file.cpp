@@ -4,13 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 
 #include "keys.h"
 #include "openwop/audit_log.h"
+#include "openwop/hex.h"
 #include "openwop/random_text.h"
 
 namespace refserver {
@@ -59,12 +59,8 @@ std::string audit_key_path(const std::string& folder) { return folder + "/" + st
 
 /// 32 bytes of 64 hex digits; empty when it is something else.
 std::string seed_of(std::string_view hex) {
-  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
-  if (hex.size() != 2 * kSeedBytes || !std::all_of(hex.begin(), hex.end(), is_hex)) return {};
-  const auto digit = [](char c) { return static_cast<unsigned>(c >= 'a' ? c - 'a' + 10 : c - '0'); };
-  std::string seed;
-  for (std::size_t i = 0; i < hex.size(); i += 2) seed += static_cast<char>(digit(hex[i]) << 4U | digit(hex[i + 1]));
-  return seed;
+  const auto bytes = openwop::array_from_hex<kSeedBytes>(hex);
+  return bytes ? std::string(bytes->begin(), bytes->end()) : std::string();
 }
 
 }  // namespace

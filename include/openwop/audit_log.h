@@ -37,8 +37,8 @@ struct AuditOptions {
   std::shared_ptr<Store> store;
   /// 32 bytes: the private key of an Ed25519 pair that signs nothing else.
   std::string signing_key;
-  /// Those that signed before, the newest first: what they signed goes on to verify, and the newest signs every
-  /// checkpoint along with signing_key (protocol 02 §14). At most kMaxEarlierAuditKeys.
+  /// Those that signed before, the newest first: what they signed goes on to verify, and the newest vouches for
+  /// signing_key in every checkpoint (protocol 02 §14). At most kMaxEarlierAuditKeys.
   std::vector<std::string> earlier_signing_keys = {};
   std::shared_ptr<Clock> clock = {};   // default: SystemClock
   std::shared_ptr<IdSource> ids = {};  // default: RandomIdSource
@@ -87,7 +87,9 @@ struct AuditCheckpoint {
   std::string ts;
   /// Of the key that signed: 16 hex digits; empty in checkpoints of older versions.
   std::string key_id = {};
-  /// Of the key before it, over the same bytes; empty where there was none.
+  /// Of the key before it, which so names its successor; empty where there was none. Base64, over
+  /// "openwop-audit-successor", a 0 byte, the 32 bytes of the root, and the signer's public key as public_key() gives
+  /// it.
   std::string co_signature = {};
   std::string co_key_id = {};
 };

@@ -1,20 +1,11 @@
 // Remembered outcomes: refusals without an effect, and the forgetting of old ones.
 #include "support/engine_rig.h"
+#include "support/row_count.h"
 
 namespace openwop::test {
 namespace {
 
 std::string row(int number) { return Ledger::row_key(kRequestScope, "key-" + std::to_string(number)); }
-
-std::size_t rows_under(const Store& store, const std::string& prefix) {
-  std::size_t count = 0;
-  const auto scanned = store.scan({prefix, prefix_end(prefix)}, [&](std::string_view, std::string_view) {
-    ++count;
-    return true;
-  });
-  REQUIRE(scanned.ok());
-  return count;
-}
 
 struct SweepRig : EngineRig {
   void remember(int number, std::int64_t for_ms) {
@@ -23,8 +14,8 @@ struct SweepRig : EngineRig {
     REQUIRE(engine->remember(claim, "refused").ok());
   }
   bool known(int number) const { return engine->find_ledger_entry(row(number))->has_value(); }
-  std::size_t entries() const { return rows_under(*store, Ledger::row_key(kRequestScope, {})); }
-  std::size_t places() const { return rows_under(*store, Ledger::expiry_prefix(kRequestScope)); }
+  std::size_t entries() const { return row_count(*store, Ledger::row_key(kRequestScope, {})); }
+  std::size_t places() const { return row_count(*store, Ledger::expiry_prefix(kRequestScope)); }
 };
 
 }  // namespace

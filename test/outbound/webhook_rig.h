@@ -8,6 +8,7 @@
 
 #include "openwop/webhooks.h"
 #include "support/engine_rig.h"
+#include "support/row_count.h"
 
 namespace openwop::test {
 
@@ -95,17 +96,7 @@ struct WebhookRig : EngineRig {
     return *registered;
   }
   void deliver() { webhooks->tick(); }
-  std::size_t outbox_rows() const {
-    std::size_t rows = 0;
-    REQUIRE(store
-                ->scan({"Hq", "Hr", false},
-                       [&](std::string_view, std::string_view) {
-                         ++rows;
-                         return true;
-                       })
-                .ok());
-    return rows;
-  }
+  std::size_t outbox_rows() const { return row_count(*store, "Hq"); }
   std::vector<DeadLetter> dead(const std::string& tenant = "default") const {
     auto page = webhooks->dead_letters(tenant, std::nullopt, "", 1000);
     REQUIRE(page.ok());

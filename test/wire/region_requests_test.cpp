@@ -1,6 +1,7 @@
 // What a region takes of another one's messages, and what it makes of its answers.
 #include <set>
 
+#include "support/row_count.h"
 #include "wire/region_rig.h"
 
 using namespace openwop;
@@ -142,11 +143,7 @@ TEST_CASE("what another region answers decides what is told again", "[regions]")
   client->answers = {{.status = 200, .body = taken}};
   RegionsRig world({"eu", "us"}, with_client);
   RegionsRig::Region& eu = world["eu"];
-  const auto outbox = [&] {
-    std::size_t rows = 0;
-    REQUIRE(eu.rig->store->scan({"Hr", "Hs"}, [&](std::string_view, std::string_view) { return ++rows != 0; }).ok());
-    return rows;
-  };
+  const auto outbox = [&] { return row_count(*eu.rig->store, "Hr"); };
   (void)world.create("eu", "a");
   (void)world.create("eu", "b");
   REQUIRE(outbox() == 2);
@@ -306,13 +303,9 @@ TEST_CASE("with threads a region is told without anybody's doing, and closing wa
   RegionsRig::Region& eu = world["eu"];
   (void)world.create("eu", "a");
   eu.link->start();
-  const auto is_told = [&] {
-    std::size_t rows = 0;
-    REQUIRE(eu.rig->store->scan({"Hr", "Hs"}, [&](std::string_view, std::string_view) { return ++rows != 0; }).ok());
-    return rows == 0;
-  };
-  while (!is_told()) std::this_thread::yield();
+  const auto is_told = [&] { return row_count(*eu.rig->store, "Hr") == 0; };
+  CHECK(eventually(is_told));
   (void)world.create("eu", "b");
-  while (!is_told()) std::this_thread::yield();
+  CHECK(eventually(is_told));
   eu.link->close();
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "openwop/testing/random.h"
+#include "support/row_count.h"
 #include "wire/region_rig.h"
 
 using namespace openwop;
@@ -25,18 +26,6 @@ std::string cancel_reason(SurfaceRig& rig, const std::string& run) {
   return json::as_string(json::member(reason, "reason").value_or("")).value_or("");
 }
 
-std::size_t outbox_rows(const Store& store) {
-  std::size_t rows = 0;
-  REQUIRE(store
-              .scan({"Hr", "Hs"},
-                    [&](std::string_view, std::string_view) {
-                      ++rows;
-                      return true;
-                    })
-              .ok());
-  return rows;
-}
-
 }  // namespace
 
 TEST_CASE("a key that one region has taken is answered by the others, and makes no second run", "[regions]") {
@@ -52,9 +41,9 @@ TEST_CASE("a key that one region has taken is answered by the others, and makes 
     CHECK(again.header("Location") == first.header("Location"));
     CHECK(world.create(region, "k", R"({"workflowId":"wire-noop"})").at({"error"}) == "idempotency_key_mismatch");
     CHECK(world.runs(region) == 0);
-    CHECK(outbox_rows(*world[region].rig->store) == 0);
+    CHECK(row_count(*world[region].rig->store, "Hr") == 0);
   }
-  CHECK(outbox_rows(*world["eu"].rig->store) == 0);
+  CHECK(row_count(*world["eu"].rig->store, "Hr") == 0);
   CHECK(world.status("eu", first.at({"runId"})) == "running");
   CHECK(world["eu"].rig->get("/.well-known/openwop").at({"idempotency", "crossRegion"}) == "best-effort");
 }
@@ -86,7 +75,7 @@ TEST_CASE("of the runs that a partition made for one key the smallest id survive
     CHECK(again.body == winner.body);
     CHECK(replay_of(again) == "true");
     CHECK(world.measured(region, Metric::cross_region_partition) == 0);
-    CHECK(outbox_rows(*world[region].rig->store) == 0);
+    CHECK(row_count(*world[region].rig->store, "Hr") == 0);
   }
   CHECK(world.measured(early, Metric::cross_region_conflicts) == 0);
   CHECK(world.measured(late, Metric::cross_region_conflicts) == 1);
@@ -147,7 +136,7 @@ TEST_CASE("what a region had to tell survives its restart, and an answer that is
   CHECK(world.status("us", loser.at({"runId"})) == "cancelled");
   CHECK(world.create("us", "k").body == winner.body);
   CHECK(world.measured("us", Metric::cross_region_conflicts) == 1);
-  CHECK(outbox_rows(*world["eu"].rig->store) == 0);
+  CHECK(row_count(*world["eu"].rig->store, "Hr") == 0);
 }
 
 TEST_CASE("a crash between the cancel and the new answer is put right when the region is told again", "[regions]") {
@@ -201,7 +190,7 @@ TEST_CASE("many keys are told page by page, none of them twice", "[regions]") {
   }
   (void)world["eu"].link->tick();
   CHECK(world.requests == 4);
-  CHECK(outbox_rows(*world["eu"].rig->store) == 0);
+  CHECK(row_count(*world["eu"].rig->store, "Hr") == 0);
   for (int i = 0; i < 10; ++i) {
     CHECK(replay_of(world.create("us", "k" + std::to_string(i), R"({"workflowId":"wire-noop"})")) == "true");
   }
@@ -229,11 +218,11 @@ TEST_CASE("a key whose time is over is told to nobody, and its row goes", "[regi
   RegionsRig world({"eu", "us"});
   world.cut_both("eu", "us");
   (void)world.create("eu", "k");
-  REQUIRE(outbox_rows(*world["eu"].rig->store) == 1);
+  REQUIRE(row_count(*world["eu"].rig->store, "Hr") == 1);
   world.advance(86'400'001);
   world.mend_all();
   world.exchange();
-  CHECK(outbox_rows(*world["eu"].rig->store) == 0);
+  CHECK(row_count(*world["eu"].rig->store, "Hr") == 0);
   CHECK(replay_of(world.create("us", "k")) == "false");
 }
 
@@ -244,9 +233,9 @@ TEST_CASE("beyond max_queued_per_peer the oldest keys are given up, and somebody
     REQUIRE(world.create("eu", "k" + std::to_string(i)).status == 201);
     world["eu"].rig->clock->advance(1);
   }
-  CHECK(outbox_rows(*world["eu"].rig->store) == 4);
+  CHECK(row_count(*world["eu"].rig->store, "Hr") == 4);
   (void)world["eu"].link->tick();
-  CHECK(outbox_rows(*world["eu"].rig->store) == 2);
+  CHECK(row_count(*world["eu"].rig->store, "Hr") == 2);
   REQUIRE(world["eu"].troubles.size() == 2);
   CHECK_THAT(world["eu"].troubles[1], Catch::Contains("max_queued_per_peer: 2 given up"));
   world.mend_all();
@@ -264,7 +253,7 @@ TEST_CASE("beyond max_queued_per_peer the oldest keys are given up, and somebody
 TEST_CASE("creates that fail leave nothing to tell", "[regions]") {
   RegionsRig world({"eu", "us"});
   CHECK(world.create("eu", "k", R"({"workflowId":"no-such"})").status == 400);
-  CHECK(outbox_rows(*world["eu"].rig->store) == 0);
+  CHECK(row_count(*world["eu"].rig->store, "Hr") == 0);
 }
 
 TEST_CASE("a region whose clock is ahead, and thinks that a key's time is over, hears of the run that survives",
@@ -329,7 +318,7 @@ TEST_CASE("more than one look tells is told all the same, and what comes meanwhi
   world.mend_all();
   world.advance(1'000);
   (void)world["eu"].link->tick();
-  CHECK(outbox_rows(*world["eu"].rig->store) == 0);
+  CHECK(row_count(*world["eu"].rig->store, "Hr") == 0);
 }
 
 TEST_CASE("rows of a region that is not configured any more go when their time is over", "[regions]") {
@@ -339,10 +328,10 @@ TEST_CASE("rows of a region that is not configured any more go when their time i
   RegionOptions options = world["eu"].link->options();
   options.peers = {{"ap", "http://ap", "key"}};
   REQUIRE(RegionLink::open(options).ok());
-  CHECK(outbox_rows(*world["eu"].rig->store) == 1);  // it may come back
+  CHECK(row_count(*world["eu"].rig->store, "Hr") == 1);  // it may come back
   world.advance(86'400'001);
   REQUIRE(RegionLink::open(options).ok());
-  CHECK(outbox_rows(*world["eu"].rig->store) == 0);
+  CHECK(row_count(*world["eu"].rig->store, "Hr") == 0);
 }
 
 TEST_CASE("a clock that goes back does not hold up what there is to tell", "[regions]") {
@@ -355,7 +344,7 @@ TEST_CASE("a clock that goes back does not hold up what there is to tell", "[reg
   (void)world["eu"].link->tick();
   world["eu"].rig->clock->advance(1'000);
   (void)world["eu"].link->tick();
-  CHECK(outbox_rows(*world["eu"].rig->store) == 0);
+  CHECK(row_count(*world["eu"].rig->store, "Hr") == 0);
 }
 
 TEST_CASE("forks and other mutations under a key are told to nobody", "[regions]") {
@@ -369,7 +358,7 @@ TEST_CASE("forks and other mutations under a key are told to nobody", "[regions]
               ->post("/v1/runs/" + run.at({"runId"}) + ":fork", R"({"mode":"replay","fromSeq":0})",
                      {{"Idempotency-Key", "f"}})
               .status == 201);
-  CHECK(outbox_rows(*world["eu"].rig->store) == 0);
+  CHECK(row_count(*world["eu"].rig->store, "Hr") == 0);
 }
 
 // Every history of cuts, repeats, restarts and lost answers has to end the same way.
@@ -415,5 +404,5 @@ TEST_CASE("regions come down to one run a key, whatever they hear of one another
       CHECK(world.status(*regions.begin(), run) == (run == survivor ? "running" : "cancelled"));
     }
   }
-  for (const std::string& name : names) CHECK(outbox_rows(*world[name].rig->store) == 0);
+  for (const std::string& name : names) CHECK(row_count(*world[name].rig->store, "Hr") == 0);
 }

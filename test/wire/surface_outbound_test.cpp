@@ -2,6 +2,7 @@
 #include "openwop/audit_log.h"
 #include "openwop/webhooks.h"
 #include "outbound/webhook_rig.h"
+#include "support/row_count.h"
 #include "wire/surface_rig.h"
 
 using namespace openwop;
@@ -41,17 +42,7 @@ struct OutboundRig {
              http::Headers headers = {}, const std::string& key = "key-a") {
     return rig.post("/v1/webhooks", body, std::move(headers), key);
   }
-  std::size_t subscriptions() const {
-    std::size_t rows = 0;
-    REQUIRE(rig.store
-                ->scan({"Hs", "Ht", false},
-                       [&](std::string_view, std::string_view) {
-                         ++rows;
-                         return true;
-                       })
-                .ok());
-    return rows;
-  }
+  std::size_t subscriptions() const { return row_count(*rig.store, "Hs"); }
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "openwop/hex.h"
 #include "openwop/json.h"
 #include "openwop/protocol/region_link.h"
 #include "openwop/trace_context.h"
@@ -24,19 +25,6 @@ std::optional<Sha256> digest_of(std::string_view bytes) {
   Sha256 digest{};
   if (bytes.size() != digest.size()) return std::nullopt;
   std::copy(bytes.begin(), bytes.end(), digest.begin());
-  return digest;
-}
-
-std::optional<Sha256> digest_from_hex(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  Sha256 digest{};
-  if (text.size() != 2 * digest.size()) return std::nullopt;
-  for (std::size_t i = 0; i < digest.size(); ++i) {
-    const auto high = kHex.find(text[2 * i]);
-    const auto low = kHex.find(text[2 * i + 1]);
-    if (high == std::string_view::npos || low == std::string_view::npos) return std::nullopt;
-    digest[i] = static_cast<std::uint8_t>(high * 16 + low);
-  }
   return digest;
 }
 
@@ -75,7 +63,7 @@ Status read_headers(std::string_view raw, http::Headers& headers) {
 Result<Sha256> read_digest(std::string_view raw, std::string_view name) {
   const auto value = json::member(raw, name);
   const auto text = value ? json::as_string(*value) : std::nullopt;
-  const auto digest = text ? digest_from_hex(*text) : std::nullopt;
+  const auto digest = text ? array_from_hex<32>(*text) : std::nullopt;
   if (!digest) return invalid_field(name, "has to be 64 lower-case hex digits");
   return *digest;
 }
