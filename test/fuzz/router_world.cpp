@@ -4,6 +4,7 @@
 #include "openwop/ai_provider.h"
 #include "openwop/json.h"
 #include "openwop/ledger.h"
+#include "openwop/protocol/region_link.h"
 
 namespace openwop::fuzz {
 
@@ -82,8 +83,12 @@ std::vector<ApiKey> api_keys() {
   test.test = true;
   ApiKey expired = ApiKey::of("key-old", "a");
   expired.expires_ms = 1;
-  return {ApiKey::of("key-a", "a"), ApiKey::of("key-b", "b"), ApiKey::of("key-reader", "a", {"runs:read"}), test,
-          expired};
+  return {ApiKey::of("key-a", "a"),
+          ApiKey::of("key-b", "b"),
+          ApiKey::of("key-reader", "a", {"runs:read"}),
+          test,
+          expired,
+          ApiKey::of("key-us", "us", {std::string(kRegionScope)})};
 }
 
 }  // namespace
@@ -123,10 +128,16 @@ void World::open() {
                                   .threads = 0});
   auto audit =
       AuditLog::open({.store = store_, .signing_key = std::string(32, 'k'), .clock = clock_, .ids = ids, .threads = 0});
-  expect(webhooks.ok() && audit.ok(), "webhooks and audit log open");
+  auto regions = RegionLink::open({.region = "eu",
+                                   .peers = {{"us", "https://us.example", "a-key-there"}},
+                                   .store = store_,
+                                   .client = std::make_shared<NoClient>(),
+                                   .clock = clock_,
+                                   .threads = false});
+  expect(webhooks.ok() && audit.ok() && regions.ok(), "webhooks, audit log and regions open");
 
   EngineOptions options{.store = store_, .threads = 0, .clock = clock_, .ids = ids};
-  options.observers = {*webhooks, *audit};
+  options.observers = {*webhooks, *audit, *regions};
   add_builtin_nodes(options.nodes);
   add_ai_nodes(options.nodes);
   auto engine = Engine::open(std::move(options));
@@ -137,6 +148,7 @@ void World::open() {
   surface.mock_providers.assign(kMockProviderIds.begin(), kMockProviderIds.end());
   surface.webhooks = *webhooks;
   surface.audit = *audit;
+  surface.regions = *regions;
   surface.max_request_body_bytes = 8'192;
   surface.max_target_bytes = 2'048;
   surface.max_header_bytes = 4'096;

@@ -60,7 +60,8 @@ struct RegionOptions {
   std::shared_ptr<HttpClient> client;
   std::shared_ptr<Clock> clock = {};         // default: SystemClock
   std::shared_ptr<MetricSink> metrics = {};  // null: nothing is counted
-  /// Told when a region is not reached, is reached again, or takes no more; `fields` is a serialized JSON object.
+  /// Told when a region is not reached, is reached again, takes no keys for now, or will not hear of those that were
+  /// given up; `fields` is a serialized JSON object.
   std::function<void(std::string_view message, std::string_view fields)> on_trouble = {};
   /// The engine is one of several on the store (EngineOptions::cluster), all of which have the same regions: only the
   /// host with the first partition sends.
