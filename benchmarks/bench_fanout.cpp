@@ -88,6 +88,7 @@ struct Reader {
 /// Reads from all until each has seen `what`; what comes behind it is kept too.
 void read_until(std::vector<Reader>& readers, std::string_view what, bool measure) {
   std::vector<pollfd> waiting;
+  waiting.reserve(readers.size());
   for (const Reader& reader : readers) waiting.push_back({reader.socket, POLLIN, 0});
   for (std::size_t left = readers.size(); left > 0;) {
     if (::poll(waiting.data(), waiting.size(), 10'000) <= 0) fail("nothing comes");
