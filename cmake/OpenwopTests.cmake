@@ -141,6 +141,10 @@ foreach(name IN LISTS openwop_test_dirs)
   set_tests_properties(${name} PROPERTIES
     LABELS "${name}" TIMEOUT ${timeout} ENVIRONMENT "${openwop_test_env}")
 endforeach()
+# Ten times the worlds of one by hand; sanitizers have enough with those.
+if(NOT OPENWOP_SANITIZE)
+  set_property(TEST simulation APPEND PROPERTY ENVIRONMENT "OPENWOP_SIM_SEEDS=10000")
+endif()
 
 # The example for hosts that test with the simulation. It is a host: it sees the public interface and nothing else.
 add_executable(openwop_example_testing "${PROJECT_SOURCE_DIR}/examples/testing/order_test.cpp")
