@@ -24,6 +24,12 @@ std::string claim(const std::string& replaced = "", const std::string& by = "") 
   return text;
 }
 
+/// The key `k` of tenant `a`, with this body.
+std::string claim_of_k(const std::string& body) {
+  std::string text = claim(std::string(64, '1'), sha256_hex("a:POST /v1/runs:k"));
+  return text.replace(text.find(std::string(64, '2')), 64, sha256_hex(body));
+}
+
 std::string message(const std::string& claims, const std::string& region = "us") {
   return R"({"region":")" + region + R"(","claims":[)" + claims + "]}";
 }
@@ -75,9 +81,7 @@ TEST_CASE("another region's entry is kept for no longer than one of this region'
   RegionsRig world({"eu", "us"});
   SurfaceRig& rig = *world["eu"].rig;
   const std::string body = R"({"workflowId":"wire-noop"})";
-  std::string named = claim(std::string(64, '1'), sha256_hex("a:POST /v1/runs:k"));
-  named.replace(named.find(std::string(64, '2')), 64, sha256_hex(body));
-  REQUIRE(rig.post(kTarget, message(named), {}, "from-us").status == 200);
+  REQUIRE(rig.post(kTarget, message(claim_of_k(body)), {}, "from-us").status == 200);
   CHECK(world.create("eu", "k", body).at({"runId"}) == "01m84eg61bbkpgpmj4x7bjqfcv");
   rig.advance(86'400'000);
   CHECK(world.create("eu", "k", body).header("openwop-Idempotent-Replay") == "false");
@@ -119,7 +123,15 @@ TEST_CASE("a message that is not as described is refused and changes nothing", "
       message(claim("201", "99999999999999999999")),
       message(claim("01m84eg61bbkpgpmj4x7bjqfcv", "no id")),
       message(claim("\\\"status\\\"", "\\\"runId\\\"")),  // names a member twice
+      message(claim("running", "completed")),
+      message(claim("running", "")),
+      message(claim(R"(\"status\":\"running\")", R"(\"more\":7)")),
+      message(claim("/v1/runs/x/events", "")),
+      message(claim(R"(\"eventsUrl\")", R"(\"more\")")),
+      message(claim(R"(\"status\")", R"(\"statusUrl\":\"\",\"status\")")),
+      message(claim(R"(\"status\")", R"(\"workflowId\":7,\"status\")")),
       message(claim(R"("/v1/runs/x")", "7")),
+      message(claim(R"("/v1/runs/x")", R"("")")),
       message(claim(R"("/v1/runs/x")", R"("a\r\nSet-Cookie: b")")),
       message(claim(R"("headers":{)", R"("surplus":1,"headers":{)")),
       // The first of the two is sound, and is not taken either.
@@ -134,6 +146,22 @@ TEST_CASE("a message that is not as described is refused and changes nothing", "
   for (int i = 0; i < 1'000; ++i) many += ",{}";
   CHECK(rig.post(kTarget, message(many), {}, "from-us").status == 400);
   CHECK(rig.store->size() == before);
+}
+
+TEST_CASE("of another region's answer callers get the body and where the run is, as JSON", "[regions]") {
+  RegionsRig world({"eu", "us"});
+  SurfaceRig& rig = *world["eu"].rig;
+  const std::string body = R"({"workflowId":"wire-noop"})";
+  std::string named = claim_of_k(body);
+  const std::string headers = R"("headers":{)";
+  named.insert(named.find(headers) + headers.size(), R"("content-type":"text/html","X-More":"1",)");
+  REQUIRE(rig.post(kTarget, message(named), {}, "from-us").status == 200);
+  const Answer repeat = rig.post("/v1/runs", body, {{"Idempotency-Key", "k"}});
+  CHECK(repeat.status == 201);
+  CHECK(repeat.header("openwop-Idempotent-Replay") == "true");
+  CHECK(repeat.header("Content-Type") == "application/json");
+  CHECK(repeat.header("Location") == "/v1/runs/x");
+  CHECK(repeat.header("X-More").empty());
 }
 
 TEST_CASE("what another region answers decides what is told again", "[regions]") {

@@ -172,7 +172,8 @@ TEST_CASE("a run that gives way to one of another region is cancelled by the hos
   };
   const auto claim = [](const std::string& key) {
     return R"({"key":")" + sha256_hex("default:POST /v1/runs:" + key) + R"(","request":")" + std::string(64, '2') +
-           R"(","expiresMs":9999999999999,"status":201,"headers":{},"body":"{\"runId\":\"00000000000000000000000001\"}"})";
+           R"(","expiresMs":9999999999999,"status":201,"headers":{},"body":)" +
+           json::quoted(R"({"runId":"00000000000000000000000001","status":"running","eventsUrl":"/e"})") + "}";
   };
   const auto tell = [&](const std::string& claims) {
     const std::string body = R"({"region":"us","claims":[)" + claims + "]}";

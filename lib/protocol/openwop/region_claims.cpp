@@ -1,6 +1,7 @@
 #include "protocol/openwop/region_claims.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "openwop/hex.h"
@@ -41,23 +42,34 @@ void append_claim(std::string& out, const RegionClaim& claim) {
   object.string("body", claim.answer.body);
 }
 
-/// What a create's answer has. What else came along is nothing to hand to callers.
-bool is_kept_header(const std::string& name) {
-  const auto is = [&](const char* other) { return !http::NameLess{}(name, other) && !http::NameLess{}(other, name); };
-  return is("Content-Type") || is("Location");
+/// Of a create's answer. What else came along is nothing to hand to callers.
+bool is_location(const std::string& name) {
+  return !http::NameLess{}(name, "Location") && !http::NameLess{}("Location", name);
 }
 
 Status read_headers(std::string_view raw, http::Headers& headers) {
   Status status;
   json::for_each_member(raw, [&](std::string_view name, std::string_view value) {
     const auto text = json::as_string(value);
-    const bool sound = text && text->find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos;
+    const bool sound =
+        text && !text->empty() && text->find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos;
     if (!sound) status = invalid_field("headers", "has to hold strings without line breaks");
-    const std::string key = json::unescape(name);
-    if (sound && is_kept_header(key)) headers.emplace(key, *text);
+    if (sound && is_location(json::unescape(name))) headers.emplace("Location", *text);
     return status.ok();
   });
   return status;
+}
+
+/// Callers get it as it is: what a create answers (protocol 01 §3.2), and nothing else.
+bool is_creates_body(std::string_view body) {
+  constexpr std::array kAtAcceptance = {"pending", "running", "waiting-approval", "waiting-input"};
+  const auto text_of = [&](std::string_view name, std::string if_absent) {
+    const auto raw = json::member(body, name);
+    return raw ? json::as_string(*raw).value_or("") : std::move(if_absent);
+  };
+  return std::find(kAtAcceptance.begin(), kAtAcceptance.end(), text_of("status", "")) != kAtAcceptance.end() &&
+         !text_of("eventsUrl", "").empty() && !text_of("statusUrl", "none").empty() &&
+         !text_of("workflowId", "none").empty();
 }
 
 Result<Sha256> read_digest(std::string_view raw, std::string_view name) {
@@ -88,11 +100,11 @@ Result<RegionClaim> read_claim(std::string_view raw) {
   if (auto headers = read_headers(json::member(raw, "headers").value_or("{}"), claim.answer.headers); !headers) {
     return std::move(headers).error();
   }
-  if (!claim.answer.headers.contains("Content-Type")) {
-    claim.answer.headers.emplace("Content-Type", "application/json");
-  }
+  claim.answer.headers.emplace("Content-Type", "application/json");
   const auto run = created_run(claim.answer);
-  if (!run) return invalid_field("claims", "have to be answers that tell of a created run");
+  if (!run || !is_creates_body(claim.answer.body)) {
+    return invalid_field("claims", "have to be answers that tell of a created run");
+  }
   claim.run = *run;
   return claim;
 }
