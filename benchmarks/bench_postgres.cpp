@@ -52,6 +52,7 @@ double commit_groups(Store& store, std::size_t group_size, Durability durability
 double commit_groups_of_hosts(std::size_t hosts, std::size_t group_size) {
   std::vector<double> rates(hosts);
   std::vector<std::thread> threads;
+  threads.reserve(hosts);
   for (auto& rate : rates) {
     threads.emplace_back([&] { rate = commit_groups(*open_shared(), group_size, Durability::sync); });
   }
@@ -98,6 +99,7 @@ void add_sides() {
 
 std::vector<Row> rows() {
   std::vector<Row> all;
+  all.reserve(kGroups.size() + kInFlight.size() + 4);
   for (const std::size_t size : kGroups) {
     all.push_back({.what = fmt::format("transactions, sync, groups of {}", size),
                    .figure = fmt::format("commit/{}", size),

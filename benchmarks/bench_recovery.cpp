@@ -18,7 +18,8 @@ struct Handlers {
 
   void add_to(EngineOptions& options) {
     options.drain_timeout_ms = 0;
-    options.nodes.add({"bench.pending", AsyncHandler([this](std::shared_ptr<NodeContext>, Completion) { ++started; })});
+    options.nodes.add(
+        {"bench.pending", AsyncHandler([this](const std::shared_ptr<NodeContext>&, const Completion&) { ++started; })});
   }
   void wait_for_all() const {
     while (started.load() < run_count()) std::this_thread::sleep_for(std::chrono::milliseconds(1));

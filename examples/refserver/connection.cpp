@@ -11,7 +11,7 @@ namespace refserver {
 
 namespace {
 
-constexpr std::size_t kFlushAt = 64 * 1024;
+constexpr std::size_t kFlushAt = std::size_t{64} << 10;
 thread_local Connection* current_connection = nullptr;
 
 int milliseconds_until(std::chrono::steady_clock::time_point deadline) {

@@ -298,7 +298,7 @@ void HttpServer::send_stream(const httplib::Request& request, std::unique_ptr<ht
   job->head = request.version + " " + std::to_string(stream->head().status) + " OK\r\n";
   http::Headers headers = stream->head().headers;
   add_security_headers(headers, transport_);
-  for (const auto& [name, value] : headers) job->head += name + ": " + value + "\r\n";
+  for (const auto& [name, value] : headers) job->head.append(name).append(": ").append(value).append("\r\n");
   job->head += chunked ? "Transfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
   job->chunked = chunked;
   job->stream = std::move(stream);

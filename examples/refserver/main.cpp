@@ -3,7 +3,7 @@
 //
 // On stdout: one line, {"listening":"http://HOST:PORT"}, once requests are served. Everything else goes to stderr.
 #include <pthread.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): sigset_t is POSIX
 #include <sys/resource.h>
 #include <unistd.h>
 

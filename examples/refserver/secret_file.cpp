@@ -39,7 +39,7 @@ bool sync_folder_of(const std::string& path) {
 /// A file of mode 0600 beside `path`, whole; its owner is that of `path` if that is there. Empty on failure, in errno's
 /// words.
 std::string write_beside(const std::string& path, std::string_view text) {
-  const std::string fresh = path + ".new" + std::to_string(::getpid());
+  std::string fresh = path + ".new" + std::to_string(::getpid());
   ::unlink(fresh.c_str());  // of a process that was cut off
   const int file = ::open(fresh.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
   if (file < 0) return {};

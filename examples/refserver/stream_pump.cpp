@@ -19,7 +19,7 @@ namespace http = openwop::http;
 namespace {
 constexpr std::uint64_t kInbox = 0;
 /// What is sent to one client before the others get their turn.
-constexpr std::size_t kBytesPerTurn = 256 * 1024;
+constexpr std::size_t kBytesPerTurn = std::size_t{256} << 10;
 }  // namespace
 
 /// What other threads have for the pump.

@@ -18,6 +18,14 @@ constexpr std::int64_t kFollowPauseMs = 100;
 /// Each follower reads the store when it is told; so many read in a millisecond at most, on the average.
 constexpr std::int64_t kFollowersPerMs = 10;
 
+/// In one group: each is taken or refused by itself.
+Result<std::vector<CommitOutcome>> commit_each(Store& store, const std::vector<Transaction>& transactions) {
+  std::vector<const Transaction*> group;
+  group.reserve(transactions.size());
+  for (const Transaction& transaction : transactions) group.push_back(&transaction);
+  return store.commit(std::span<const Transaction* const>(group), Durability::sync);
+}
+
 }  // namespace
 
 ClusterKeeper::ClusterKeeper(Store& store, ClusterOptions options, std::size_t partitions, std::string holder,
@@ -218,10 +226,8 @@ void ClusterKeeper::advance(std::int64_t now) {
     Leases::add_release(transactions.emplace_back(), slot.lease);
   }
   if (transactions.empty()) return;
-  std::vector<const Transaction*> group;
-  for (const Transaction& transaction : transactions) group.push_back(&transaction);
   // What is refused or not written lapses.
-  auto outcomes = store_.commit(std::span<const Transaction* const>(group), Durability::sync);
+  auto outcomes = commit_each(store_, transactions);
   if (!outcomes) host_.report(outcomes.error());
 }
 
@@ -255,9 +261,7 @@ Status ClusterKeeper::renew(std::int64_t now) {
     later.back().expires_ms = expires_ms;
     Leases::add_renewal(transactions.emplace_back(), slot.lease, later.back());
   }
-  std::vector<const Transaction*> group;
-  for (const Transaction& transaction : transactions) group.push_back(&transaction);
-  auto outcomes = store_.commit(std::span<const Transaction* const>(group), Durability::sync);
+  auto outcomes = commit_each(store_, transactions);
   if (!outcomes) return std::move(outcomes).error();
   for (std::size_t i = 0; i < partitions.size(); ++i) {
     if ((*outcomes)[i + 1] == CommitOutcome::refused) {
@@ -347,9 +351,7 @@ Status ClusterKeeper::take(std::size_t wanted, std::int64_t now) {
     leases.push_back(*std::move(lease));
   }
   if (partitions.empty()) return {};
-  std::vector<const Transaction*> group;
-  for (const Transaction& transaction : transactions) group.push_back(&transaction);
-  auto outcomes = store_.commit(std::span<const Transaction* const>(group), Durability::sync);
+  auto outcomes = commit_each(store_, transactions);
   if (!outcomes) return std::move(outcomes).error();
   for (std::size_t i = 0; i < partitions.size(); ++i) {
     if ((*outcomes)[i] == CommitOutcome::refused) continue;
@@ -377,9 +379,8 @@ void ClusterKeeper::take_up() {
 void ClusterKeeper::leave() {
   stop_thread();
   claims_->detach();
-  Transaction gone;
-  gone.erase(host_key(holder_));
-  std::vector<Transaction> transactions;
+  std::vector<Transaction> transactions(1);
+  transactions.front().erase(host_key(holder_));
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     claims_->close(i);
     const Slot& slot = slots_[i];
@@ -388,9 +389,7 @@ void ClusterKeeper::leave() {
     }
     slots_[i].phase = Phase::free;
   }
-  std::vector<const Transaction*> group = {&gone};
-  for (const Transaction& transaction : transactions) group.push_back(&transaction);
-  auto outcomes = store_.commit(std::span<const Transaction* const>(group), Durability::sync);
+  auto outcomes = commit_each(store_, transactions);
   if (!outcomes) host_.report(outcomes.error());
 }
 

@@ -18,7 +18,10 @@ EngineImpl::EngineImpl(EngineOptions options) : core_(std::move(options)) {
     const std::int64_t ticked = driven_now_ms_.load(std::memory_order_relaxed);
     return own_clock && driven() && ticked != 0 ? ticked : core_.options.clock->now_ms();
   };
-  core_.post = [this](Message message) { shard_of(*run_of(message)).post(std::move(message)); };
+  core_.post = [this](Message message) {
+    Shard& shard = shard_of(*run_of(message));
+    shard.post(std::move(message));
+  };
   core_.wake_timekeeper = [this] { shards_.front()->nudge(); };
   core_.report = [this](const Error& error) { core_.options.on_error(error); };
   core_.link = std::make_shared<HostLink>(static_cast<HandlerHost&>(*this));

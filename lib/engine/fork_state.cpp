@@ -208,7 +208,7 @@ Result<ForkStart> fork_start(const Log& log, const RunId& run, const RunHeader& 
     if (!completion) return std::move(completion).error();
     start.completion = std::move(*completion);
   }
-  const auto place = pure_node_at_end(log, run, current, state, nodes);
+  auto place = pure_node_at_end(log, run, current, state, nodes);
   if (!place) return std::move(place).error();
   if (!*place) return start;
   start.node = (*place)->node;
