@@ -42,8 +42,8 @@ class WritePlan {
     if (known && current->second == write.value) return {};
     state_bytes_ += write.value.size() + (known ? 0 : write.name.size());
     if (known) state_bytes_ -= std::min(state_bytes_, current->second.size());
-    commands_.push_back(command::WriteVariable{node_.id, write.name, write.value,
-                                               declared != nullptr && declared->sensitive, run_.header->masking});
+    commands_.emplace_back(command::WriteVariable{node_.id, write.name, write.value,
+                                                  declared != nullptr && declared->sensitive, run_.header->masking});
     return {};
   }
 
@@ -53,7 +53,7 @@ class WritePlan {
     auto command = channels_.plan(write, node_.id, node_.type_id);
     if (!command) return std::move(command).error();
     state_bytes_ += write.value.size();
-    commands_.push_back(std::move(*command));
+    commands_.emplace_back(std::move(*command));
     return {};
   }
 
@@ -74,7 +74,7 @@ class WritePlan {
     if (!*admitted) return {};
     command::AppendNote append{**std::move(admitted)};
     if (event.type != EventType::output_chunk || redact_chunk(append.event, streams_[chunk_channel(event)])) {
-      commands_.push_back(std::move(append));
+      commands_.emplace_back(std::move(append));
     }
     return {};
   }
@@ -84,7 +84,7 @@ class WritePlan {
     const std::string run_id = run_.id.text();
     for (auto& [channel, stream] : streams_) {
       if (auto rest = rest_of_stream(stream, run_id, node_.id, channel)) {
-        commands_.push_back(command::AppendNote{std::move(*rest)});
+        commands_.emplace_back(command::AppendNote{std::move(*rest)});
       }
     }
   }

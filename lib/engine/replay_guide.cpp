@@ -248,11 +248,9 @@ Divergence ReplayGuide::differ(const Event& made) {
   Divergence divergence{Divergence::Kind::extra, original.sequence, name_of(original.event)};
   const bool comes_later = std::any_of(ahead_.begin() + 1, ahead_.end(),
                                        [&](const RecordedEvent& later) { return same_place(made, later.event); });
-  if (comes_later) {
-    divergence.kind = Divergence::Kind::missing;
-  } else if (made.node_id == original.event.node_id && is_outcome(made.type)) {
+  if (!comes_later && made.node_id == original.event.node_id && is_outcome(made.type)) {
     divergence.kind = Divergence::Kind::type_mismatch;
-  } else if (is_terminal(made.type)) {
+  } else if (comes_later || is_terminal(made.type)) {
     divergence.kind = Divergence::Kind::missing;
   }
   lost_ = true;

@@ -140,7 +140,7 @@ RunWait wait_of(const RunView& view, const std::string& node_id, const NodeState
 constexpr std::string_view kWaitKindNames[] = {"handler", "delay", "retry", "interrupt", "child"};
 
 std::string describe(const RunWait& wait) {
-  const std::string node = "node '" + wait.node_id + "'";
+  std::string node = "node '" + wait.node_id + "'";
   const std::string until = wait.until_ms == 0 ? std::string() : " until " + format_rfc3339(wait.until_ms);
   switch (wait.kind) {
     case RunWait::Kind::handler: return node + " waits for the " + wait.actor + until;

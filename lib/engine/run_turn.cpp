@@ -172,7 +172,7 @@ void RunTurn::notes(std::size_t node, std::uint64_t token, const std::vector<Run
 
 Status RunTurn::write_channel(const command::WriteChannel& command) {
   asked_ = true;
-  const auto written = try_apply(command);
+  Status written = try_apply(command);
   // A trigger may have started its node.
   if (written && !run_.workflow->channel_triggers.empty()) settle();
   return written;

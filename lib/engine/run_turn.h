@@ -149,7 +149,7 @@ class RunTurn {
   void say_at_once(std::size_t node, const NodeSuspend& suspend, NodeCompleted completed);
   /// A turn of the conversation that the node waits in. True: it has ended, and the node goes on.
   [[nodiscard]] Result<bool> take_turn(const Resolution& resolution, const InterruptState& interrupt);
-  void close_conversation(const std::string& node_id, std::string_view conversation_id, std::string final_turn,
+  void close_conversation(const std::string& node_id, std::string_view conversation_id, std::string_view final_turn,
                           std::string_view outcome);
   void time_out_conversation(const std::string& node_id, const InterruptState& interrupt);
   void give_answers(std::size_t node, const std::vector<std::string>& answers);

@@ -28,16 +28,15 @@ Status may_carry_out(const RunId& run, const RunHeader& header, const EngineOpti
 // ---- mailbox ----
 
 void Shard::post(Message message) {
-  bool closed = false;
   {
-    const std::lock_guard lock(mutex_);
-    closed = closed_;
-    if (!closed) {
-      mailbox_.push_back(std::move(message));
-      queued_.store(mailbox_.size(), std::memory_order_relaxed);
+    std::unique_lock lock(mutex_);
+    if (closed_) {
+      lock.unlock();
+      return answer_error(message, {ErrorCode::service_unavailable, "the engine is closed"});
     }
+    mailbox_.push_back(std::move(message));
+    queued_.store(mailbox_.size(), std::memory_order_relaxed);
   }
-  if (closed) return answer_error(message, {ErrorCode::service_unavailable, "the engine is closed"});
   ready_.notify_one();
 }
 

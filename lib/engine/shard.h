@@ -81,10 +81,10 @@ class Shard {
     std::string key;
     std::string value;
   };
-  void create_child(const RunId& child, Consumed order);
-  void control_child(const RunId& child, Consumed order);
+  void create_child(const RunId& child, const Consumed& order);
+  void control_child(const RunId& child, const Consumed& order);
   /// Erases a row that nobody can act on.
-  void drop(const RunId& run, Consumed row);
+  void drop(const RunId& run, const Consumed& row);
   [[nodiscard]] Result<command::ChangeChild> look_at_child(const RunId& child, const ChildRun& known) const;
   /// Rows for children and the parent, and the messages that say where to look.
   static void add_child_rows(TurnTask& task, const Resident& resident, const RunTurn& turn, RunStatus before);

@@ -25,7 +25,7 @@ class RowsTask final : public CommitTask {
 
 }  // namespace
 
-void Shard::drop(const RunId& run, Consumed row) {
+void Shard::drop(const RunId& run, const Consumed& row) {
   auto fence = core_.enter(run);
   if (!fence) return;
   auto task = std::make_unique<RowsTask>(core_);
@@ -48,13 +48,12 @@ void Shard::handle(ChildOrderMessage message) {
       return core_.defer(message);
     }
     if (!row->has_value()) continue;
-    Consumed order{key, **std::move(row)};
-    return kind == kCreateOrder ? create_child(message.run, std::move(order))
-                                : control_child(message.run, std::move(order));
+    const Consumed order{key, **std::move(row)};
+    return kind == kCreateOrder ? create_child(message.run, order) : control_child(message.run, order);
   }
 }
 
-void Shard::create_child(const RunId& child, Consumed order) {
+void Shard::create_child(const RunId& child, const Consumed& order) {
   auto header = decode_header(order.value);
   auto workflow = header ? core_.catalog.by_digest(header->workflow_digest)
                          : Result<std::shared_ptr<const Workflow>>(header.error());
@@ -77,7 +76,7 @@ void Shard::create_child(const RunId& child, Consumed order) {
   finish(std::move(resident), turn, ChildOrderMessage{child}, nullptr, true, &order);
 }
 
-void Shard::control_child(const RunId& child, Consumed order) {
+void Shard::control_child(const RunId& child, const Consumed& order) {
   Message origin(ChildOrderMessage{child});
   auto resident = take(child);
   if (!resident) {
@@ -85,7 +84,7 @@ void Shard::control_child(const RunId& child, Consumed order) {
     if (resident.error().code == ErrorCode::store_io_error) core_.defer(std::move(origin));
     return;
   }
-  if (!resident->has_value()) return drop(child, std::move(order));
+  if (!resident->has_value()) return drop(child, order);
   auto what = decode_order(order.value);
   RunTurn turn(core_.options, (*resident)->run, core_.now_ms());
   if (what) {
@@ -147,7 +146,7 @@ void Shard::handle(ChildNoticeMessage message) {
     if (resident.error().code == ErrorCode::store_io_error) core_.defer(std::move(origin));
     return;
   }
-  if (!resident->has_value()) return drop(message.run, std::move(notice));
+  if (!resident->has_value()) return drop(message.run, notice);
   Run& run = (*resident)->run;
   // Whoever resumes the run looks again.
   if (run.state.status == RunStatus::paused) return put_back(std::move(**resident));

@@ -16,7 +16,7 @@ void Shard::handle(Message message) {
     const RunId* const run = run_of(message);
     if (run != nullptr && !core_.is_mine(*run)) return turn_away(std::move(message));
   }
-  std::visit([this](auto&& concrete) { handle(std::move(concrete)); }, std::move(message));
+  std::visit([this](auto& concrete) { handle(std::move(concrete)); }, message);
 }
 
 void Shard::handle(CreateMessage message) {
@@ -89,7 +89,7 @@ void Shard::handle(ChannelMessage message) {
   Run& run = (*resident)->run;
   auto command = ChannelPlan(core_.options, run).plan(message.write);
   RunTurn turn(core_.options, run, core_.now_ms());
-  Status written = command ? Status{} : Status(std::move(command).error());
+  Status written = command ? Status{} : Status(command.error());
   if (message.tries > kMaxRequestTries) {
     written = Error{ErrorCode::service_unavailable, "the run changes too fast to be written to"};
   }

@@ -70,8 +70,8 @@ void RunTurn::say_at_once(std::size_t node, const NodeSuspend& suspend, NodeComp
   complete_node(node, std::move(completed));
 }
 
-void RunTurn::close_conversation(const std::string& node_id, std::string_view conversation_id, std::string final_turn,
-                                 std::string_view outcome) {
+void RunTurn::close_conversation(const std::string& node_id, std::string_view conversation_id,
+                                 std::string_view final_turn, std::string_view outcome) {
   Event note = note_of(EventType::conversation_closed, node_id);
   {
     json::ObjectWriter payload(note.payload);
@@ -123,7 +123,7 @@ Result<bool> RunTurn::take_turn(const Resolution& resolution, const InterruptSta
   // One that another node has opened goes on behind a bare answer: a node of its own closes it.
   const bool is_own = known == run_.state.agents.conversations.end() || known->second.opened_by == resolution.node_id;
   if (is_own || *operation == TurnOperation::close) {
-    close_conversation(resolution.node_id, id, std::move(last_turn), outcome);
+    close_conversation(resolution.node_id, id, last_turn, outcome);
   }
   apply(command::ResumeNode{resolution.node_id, interrupt.id, outcome, interrupt.kind, resolution.resolved_by, {}});
   return true;
