@@ -17,7 +17,7 @@ class MerkleFold {
   void add(std::string hash) {
     std::size_t leaves = 1;
     while (!peaks_.empty() && peaks_.back().leaves == leaves) {
-      hash = sha256_hex(peaks_.back().hash + hash);
+      hash = sha256_hex(peaks_.back().hash.append(hash));
       leaves *= 2;
       peaks_.pop_back();
     }
@@ -27,7 +27,7 @@ class MerkleFold {
   [[nodiscard]] std::string root() {
     if (peaks_.empty()) return audit::merkle_root({});
     std::string root = std::move(peaks_.back().hash);
-    for (peaks_.pop_back(); !peaks_.empty(); peaks_.pop_back()) root = sha256_hex(peaks_.back().hash + root);
+    for (peaks_.pop_back(); !peaks_.empty(); peaks_.pop_back()) root = sha256_hex(peaks_.back().hash.append(root));
     return root;
   }
 

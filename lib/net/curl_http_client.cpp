@@ -108,7 +108,10 @@ class CurlHttpClient final : public HttpClient {
     if (!handle) return {.failure = HttpFailure::connect};
     Exchange exchange{call};
     List headers;
-    for (const auto& [name, value] : call.headers) append(headers, value.empty() ? name + ";" : name + ": " + value);
+    for (const auto& [name, value] : call.headers) {
+      std::string line = name;
+      append(headers, value.empty() ? line.append(";") : line.append(": ").append(value));
+    }
     append(headers, "Expect:");  // no waiting for 100-continue
     List route;
     if (!call.connect_to.empty()) append(route, "::" + bracketed(call.connect_to) + ":");

@@ -89,6 +89,7 @@ std::string observability_block(const ObservabilityClaims& claims) {
       json::ObjectWriter metrics(object.value_of("metrics"));
       metrics.boolean("supported", true);
       std::vector<std::string_view> names;
+      names.reserve(std::size(kRecorded));
       for (const Metric metric : kRecorded) names.push_back(metric_info(metric).name);
       append_names(metrics.value_of("names"), names);
     }

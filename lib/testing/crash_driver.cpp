@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -69,7 +71,7 @@ class Driver {
     for (std::size_t i = 0; i < most; ++i) {
       const std::string left = i < expected.size() ? expected[i] : "nothing";
       const std::string right = i < found.size() ? found[i] : "nothing";
-      if (left != right) return "expected\n    " + left + "\n  found\n    " + right;
+      if (left != right) return fmt::format("expected\n    {}\n  found\n    {}", left, right);
     }
     return std::nullopt;
   }

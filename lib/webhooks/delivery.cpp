@@ -172,12 +172,10 @@ void WebhookService::work(Batch batch) {
     open = hook.health.is_open(now_ms());
   }
   Status status;
-  if (hook.gone.load()) {
+  if (hook.gone.load() || (!durable() && (failed || open))) {
     status = discard(batch, {});
   } else if (failed) {
-    status = discard(batch, durable() ? "subscription failed" : "");
-  } else if (open && !durable()) {
-    status = discard(batch, {});
+    status = discard(batch, "subscription failed");
   } else {
     status = durable() ? deliver_durably(batch) : deliver_once(batch);
   }

@@ -149,9 +149,9 @@ using KeyPointer = std::shared_ptr<const ApiKey>;
 Status admit_caller(SurfaceParts& surface, const http::Request& request, const RouteMatch& match, bool is_public,
                     KeyPointer& key) {
   const std::int64_t now_ms = surface.engine.now_ms();
-  auto found = surface.keys.authenticate(request.headers, now_ms);
+  const auto found = surface.keys.authenticate(request.headers, now_ms);
   if (found) {
-    key = *std::move(found);
+    key = *found;
     if (surface.options.audit) {
       surface.options.audit->key_used({.key_id = key->id, .principal = key->actor(), .tenant = key->tenant});
     }
@@ -160,7 +160,7 @@ Status admit_caller(SurfaceParts& surface, const http::Request& request, const R
     const bool forced = surface.options.force_rate_limit && match.route != nullptr && match.route->load == Load::free;
     return forced ? surface.discovery_rate.take("", RateScope::route, now_ms) : Status{};
   }
-  if (!key) return std::move(found).error();
+  if (!key) return found.error();
   return surface.rates.take(key->id, RateScope::key, now_ms);
 }
 
@@ -285,8 +285,9 @@ http::Reply OpenWopSurface::handle(const http::Request& request) {
   if (!answered && answered.error().code == ErrorCode::not_owner) {
     answered = wire::answer_elsewhere(*parts_, request, answered.error(), answer);
   }
+  const bool is_nobodys = !answered && answered.error().code == ErrorCode::not_owner;
   http::Reply reply = answered ? *std::move(answered) : http::Reply(wire::refusal(*parts_, answered.error()));
-  if (!answered && answered.error().code == ErrorCode::not_owner) {
+  if (is_nobodys) {
     std::get<http::Response>(reply).headers.emplace(wire::kNotOwnerHeader, "1");
   }
   if (parts_->options.log_requests) {

@@ -196,7 +196,7 @@ Result<bool> RocksDbStore::known_absent_by_tail(std::string_view key) {
 Status RocksDbStore::learn_tail(std::string_view key) {
   std::optional<std::string> last;
   const std::string prefix(append_tails_.prefix_of(key));
-  const auto scanned = scan({prefix, prefix_end(prefix), true}, [&](std::string_view found, std::string_view) {
+  Status scanned = scan({prefix, prefix_end(prefix), true}, [&](std::string_view found, std::string_view) {
     last = found;
     return false;
   });
