@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -46,13 +47,21 @@ const std::string& programs() {
   return found;
 }
 
-/// PostgreSQL refuses to run as root.
-void drop_root() {
-  if (::geteuid() != 0) return;
-  const passwd* user = ::getpwnam("postgres");
-  if (user == nullptr) user = ::getpwnam("nobody");
-  if (user == nullptr) ::_exit(126);
-  if (::setgroups(0, nullptr) != 0 || ::setgid(user->pw_gid) != 0 || ::setuid(user->pw_uid) != 0) ::_exit(126);
+struct User {
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+
+/// PostgreSQL refuses to run as root. Nothing: this is somebody else already.
+std::optional<User> server_user() {
+  static const std::optional<User> user = []() -> std::optional<User> {
+    if (::geteuid() != 0) return std::nullopt;
+    for (const char* name : {"postgres", "nobody"}) {
+      if (const passwd* found = ::getpwnam(name)) return User{found->pw_uid, found->pw_gid};
+    }
+    throw std::runtime_error("there is no user to run PostgreSQL as");
+  }();
+  return user;
 }
 
 /// Starts a program of PostgreSQL's with its output in a file.
@@ -62,12 +71,15 @@ pid_t spawn(const std::string& program, std::vector<std::string> arguments, cons
   std::vector<char*> argv;
   for (auto& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
+  const auto user = server_user();
   const pid_t pid = ::fork();
   if (pid != 0) return pid;
+  // System calls only: another thread may have held any lock, the allocator's among them.
   const int file = ::open(output.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   ::dup2(file, STDOUT_FILENO);
   ::dup2(file, STDERR_FILENO);
-  drop_root();
+  const bool is_user = !user || (::setgroups(0, nullptr) == 0 && ::setgid(user->gid) == 0 && ::setuid(user->uid) == 0);
+  if (!is_user) ::_exit(126);
   // After the change of user, which would take it back: an immediate shutdown when the tests die.
   ::prctl(PR_SET_PDEATHSIG, SIGQUIT);
   if (::chdir("/") != 0) ::_exit(126);
