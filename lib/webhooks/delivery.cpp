@@ -164,20 +164,13 @@ Status WebhookService::collect(Hook& hook, std::int64_t now, std::size_t max_row
 void WebhookService::work(Batch batch) {
   Hook& hook = *batch.hook;
   const RunId run = batch.rows.front().run;
-  bool failed = false;
-  bool open = false;
-  {
-    const std::lock_guard lock(work_mutex_);
-    failed = hook.health.failed;
-    open = hook.health.is_open(now_ms());
-  }
   Status status;
-  if (hook.gone.load() || (!durable() && (failed || open))) {
+  if (hook.gone.load()) {
     status = discard(batch, {});
-  } else if (failed) {
-    status = discard(batch, "subscription failed");
+  } else if (!durable()) {
+    status = deliver_once(batch);
   } else {
-    status = durable() ? deliver_durably(batch) : deliver_once(batch);
+    status = hook.failed.load() ? discard(batch, "subscription failed") : deliver_durably(batch);
   }
   // Another host has the rows now.
   if (!status && status.error().code == ErrorCode::precondition_failed) status = {};
