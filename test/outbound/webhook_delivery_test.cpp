@@ -300,6 +300,40 @@ TEST_CASE("with retries events wait for an open circuit, and come through it in 
   CHECK(rig.client->sent.size() == 10);
 }
 
+TEST_CASE(
+    "without retries nothing of what is queued goes out once the circuit is open or the subscription has failed") {
+  for (const bool fails : {false, true}) {
+    WebhookRig rig;
+    (fails ? rig.webhook_options.disable_failures : rig.webhook_options.circuit_failures) = 2;
+    rig.open_all();
+    rig.hook({"run.started", "node.completed", "run.completed"});
+    rig.client->standard = 500;
+    rig.create("noop");
+    rig.create("noop");
+    rig.deliver();
+    CHECK(rig.client->sent.size() == 2);
+    CHECK(rig.outbox_rows() == 0);
+    CHECK(rig.dead().empty());
+  }
+}
+
+TEST_CASE("with retries what waits for a subscription that has failed becomes dead letters") {
+  WebhookRig rig;
+  rig.webhook_options.max_retries = 10;
+  rig.webhook_options.circuit_failures = 1000;
+  rig.webhook_options.disable_failures = 3;
+  rig.open_all();
+  rig.hook();
+  rig.client->standard = 500;
+  for (int i = 0; i < 5; ++i) rig.create("noop");
+  rig.deliver();
+  CHECK(rig.client->sent.size() == 3);
+  CHECK(rig.outbox_rows() == 0);
+  const auto letters = rig.dead();
+  REQUIRE(letters.size() == 5);
+  for (const DeadLetter& letter : letters) CHECK(letter.reason == "subscription failed");
+}
+
 TEST_CASE("dead letters are bounded for each tenant and come in pages") {
   WebhookRig rig;
   rig.webhook_options.max_retries = 1;
