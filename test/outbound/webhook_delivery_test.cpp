@@ -427,13 +427,7 @@ TEST_CASE("threads deliver everything, in order within each run, while runs go o
   rig.hook({"run.completed"});
   constexpr std::size_t kRuns = 50;
   for (std::size_t i = 0; i < kRuns; ++i) rig.create("noop");
-  for (int i = 0; i < 5'000; ++i) {
-    {
-      const std::lock_guard lock(rig.client->mutex);
-      if (rig.client->sent.size() == 4 * kRuns) break;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  CHECK(rig.client->wait_for(4 * kRuns));
   rig.webhooks->close();
   std::map<std::string, std::vector<std::int64_t>> seen;
   for (const HttpCall& call : rig.client->sent) {

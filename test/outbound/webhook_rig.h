@@ -1,6 +1,8 @@
 // Webhooks on a driven engine and a client that only pretends: what was sent is kept, what comes back is scripted.
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <map>
@@ -17,13 +19,20 @@ class FakeClient final : public HttpClient {
   HttpAnswer send(const HttpCall& call) override {
     const std::lock_guard lock(mutex);
     sent.push_back(call);
+    one_more.notify_all();
     if (during) during(call);
     if (answers.empty()) return {.status = standard};
     HttpAnswer answer = answers.front();
     answers.pop_front();
     return answer;
   }
+  /// False when a generous time is over.
+  [[nodiscard]] bool wait_for(std::size_t calls) {
+    std::unique_lock lock(mutex);
+    return one_more.wait_for(lock, std::chrono::seconds(60), [&] { return sent.size() >= calls; });
+  }
   std::mutex mutex;
+  std::condition_variable one_more;
   std::vector<HttpCall> sent;
   std::deque<HttpAnswer> answers;
   int standard = 200;
